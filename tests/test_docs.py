@@ -154,7 +154,8 @@ def choices_of(annotation):
 
 def options_with_choices():
     """Each option that sets a key which holds one of a few words, with those words; and the choices that are no setting."""
-    from cardiograph.cli.options import RunOptions, setting_of_option
+    from cardiograph.cli.options import setting_of_option
+    from cardiograph.cli.run_options import RunOptions
     from cardiograph.registry import MODELS as ALL_MODELS
     from cardiograph.service.records.keys import SCOPES
     from cardiograph.studies.compare.kinds import KINDS

@@ -244,6 +244,16 @@ class AuditConfig(Section):
     )
 
 
+class BundleConfig(Section):
+    """What the bundle of a run stores besides what its predictions need."""
+
+    ecgs: Literal["none", "traces"] = Field(
+        "none",
+        description="ECGs of the training records: none, or traces (2.5 s of each lead), which the service shows; an ECG "
+        "can identify a person.",
+    )
+
+
 class RunConfig(Section):
     """All settings of a run."""
 
@@ -260,6 +270,7 @@ class RunConfig(Section):
     graph: GraphConfig = GraphConfig()
     model: ModelConfig = ModelConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    bundle: BundleConfig = BundleConfig()
 
     @model_validator(mode="before")
     @classmethod

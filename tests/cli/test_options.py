@@ -12,12 +12,12 @@ from cardiograph.cli.options import (
     AuditOptions,
     ComparisonOptions,
     ReadingOptions,
-    RunOptions,
     StudyOptions,
     config_overrides,
     reading_overrides,
     setting_of_option,
 )
+from cardiograph.cli.run_options import RunOptions
 from cardiograph.config import RunConfig, load_config
 from cardiograph.errors import ConfigError
 

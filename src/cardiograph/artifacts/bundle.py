@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -190,12 +190,13 @@ class ModelBundle:
         blocks = [name for name, used in zip(self.fusion.layout[1], self.space.used, strict=True) if used]
         return "+".join(name for name, has in zip(blocks, present, strict=True) if has)
 
-    def save(self, folder: Path, engine: Engine | None) -> None:
+    def save(self, folder: Path, engine: Engine | None, *, ecgs: Iterable[NDArray[np.int16]] | None = None) -> None:
         """Write the bundle; ``bundle.json`` with the SHA-256 of every file is written last.
 
         Args:
             folder: Folder to write to.
             engine: Engine of the encoder, whose files are written too; None without pages.
+            ecgs: As for :meth:`Reference.write`.
         """
         (folder / NAME).unlink(missing_ok=True)
         written = ["model.safetensors", "fusion.safetensors", "space.safetensors"]
@@ -203,7 +204,7 @@ class ModelBundle:
         files.write_bytes(folder / "model.safetensors", save(tensors))
         files.write_arrays(folder / "fusion.safetensors", self.fusion.arrays())
         files.write_arrays(folder / "space.safetensors", self.space.arrays())
-        written += self.reference.write(folder)
+        written += self.reference.write(folder, ecgs)
         if self.refits:
             files.write_bytes(folder / _REFITS, save(_stacked(self.refits)))
             written.append(_REFITS)

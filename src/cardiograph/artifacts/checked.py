@@ -22,6 +22,9 @@ NAME = "bundle.json"
 MIN_MAPPED_BYTES = 1 << 30
 """Size in bytes from which a file is memory-mapped instead of read."""
 
+ALWAYS_MAPPED = frozenset({"ecgs.safetensors"})
+"""Files that are memory-mapped whatever their size, because a request needs a few rows of them only."""
+
 _OWN = "checksum"
 
 
@@ -99,7 +102,7 @@ class CheckedFiles:
             with open_regular(path) as handle:
                 self.open_files.append(OpenFile(path, handle))
                 size = os.fstat(handle.fileno()).st_size
-                if size >= MIN_MAPPED_BYTES:
+                if size >= MIN_MAPPED_BYTES or (size and name in ALWAYS_MAPPED):
                     return memoryview(mmap.mmap(handle.fileno(), size, access=mmap.ACCESS_COPY))
                 return memoryview(bytearray(handle.read()))
         except FileNotFoundError as error:

@@ -201,7 +201,7 @@ def arrays_in(content: memoryview, path: Path) -> dict[str, NDArray[Any]]:
         raise _not_read(path, error, "make the run again") from error
 
 
-_DTYPES = {"F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "U8": "|u1", "BOOL": "|b1"}
+_DTYPES = {"F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "I16": "<i2", "U8": "|u1", "BOOL": "|b1"}
 
 
 def _array(body: memoryview, *, dtype: str, shape: list[int], data_offsets: list[int]) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cardiograph.artifacts import files
 from cardiograph.artifacts.checked import CheckedFiles
+from cardiograph.artifacts.reference_ecgs import ECGS, leads_in, read_ecgs, write_ecgs
 from cardiograph.artifacts.shards import index_arrays, index_facts, index_from
 from cardiograph.containers import NeighbourIndex
 
@@ -42,6 +43,8 @@ class Reference:
         lists: IVF index of the neighbour search, or those of its shards; None if the search is exact.
         time: [reference] float64 follow-up in the unit of the model, NaN without; None but for a time-to-event outcome.
         event: [reference] int64 what ended it: 0 censored, 1 the event, 2 and above competing events, -1 without.
+        ecgs: [reference, 12, 250] int16 stored ECGs, memory-mapped, see :mod:`cardiograph.artifacts.reference_ecgs`; None
+            if the run stores none.
     """
 
     features: NDArray[np.float32]
@@ -59,22 +62,39 @@ class Reference:
     lists: NeighbourIndex | None = None
     time: NDArray[np.float64] | None = None
     event: NDArray[np.int64] | None = None
+    ecgs: NDArray[np.int16] | None = None
 
     def __len__(self) -> int:
         return len(self.features)
+
+    def ecg(self, record_id: str) -> NDArray[np.float32] | None:
+        """Return the stored ECG of a record, [12, 250] in mV at 100 Hz, NaN where absent; None if none is stored."""
+        if self.ecgs is None or record_id not in self.record_ids:
+            return None
+        return leads_in(self.ecgs[self.record_ids.index(record_id)])
 
     def facts(self) -> dict[str, Any]:
         """Return the part of ``bundle.json`` that :meth:`read` needs."""
         return {"states": len(self.states), "lists": index_facts(self.lists)}
 
-    def write(self, folder: Path) -> list[str]:
-        """Write the records to files, and return the names of these."""
+    def write(self, folder: Path, ecgs: Iterable[NDArray[np.int16]] | None = None) -> list[str]:
+        """Write the records to files, and return the names of these.
+
+        Args:
+            folder: Folder of the bundle.
+            ecgs: Stored ECG of each record in order; by default those of :attr:`ecgs`.
+        """
+        written = [_TABLE, _KEYS]
         files.write_arrays(folder / _TABLE, self._arrays())
         files.write_json(folder / _KEYS, {name: list(getattr(self, name)) for name in _NAMES})
-        if self.lists is None:
-            return [_TABLE, _KEYS]
-        files.write_arrays(folder / _LISTS, index_arrays(self.lists))
-        return [_TABLE, _KEYS, _LISTS]
+        if self.lists is not None:
+            files.write_arrays(folder / _LISTS, index_arrays(self.lists))
+            written.append(_LISTS)
+        ecgs = self.ecgs if ecgs is None else ecgs
+        if ecgs is not None:
+            write_ecgs(folder / ECGS, ecgs, len(self))
+            written.append(ECGS)
+        return written
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         arrays = {name: getattr(self, name) for name in _ARRAYS}
@@ -99,6 +119,7 @@ class Reference:
         states = (arrays["features"], *later) if content["states"] else ()
         fields: dict[str, Any] = dict.fromkeys(_OPTIONAL) | arrays | {"states": states}
         fields["present"] = arrays["present"].astype(bool)
+        fields["ecgs"] = read_ecgs(checked) if ECGS in checked else None
         fields |= {name: tuple(names[name]) for name in _NAMES}
         if content["lists"] is not None:
             fields["lists"] = index_from(checked.arrays(_LISTS), content["lists"])
@@ -110,6 +131,7 @@ class Reference:
         parts = [*_ARRAYS, *_NAMES, "present", *(name for name in _OPTIONAL if getattr(self, name) is not None)]
         lengths = {name: len(getattr(self, name)) for name in parts}
         lengths |= {f"state_{depth}": len(state) for depth, state in enumerate(self.states)}
+        lengths |= {} if self.ecgs is None else {"ecgs": len(self.ecgs)}
         for name, length in lengths.items():
             if length != len(self):
                 message = f"{name} has {length} rows, features have {len(self)}"

@@ -16,8 +16,9 @@ from cardiograph.errors import ConfigError
 DEMO: dict[str, Any] = {
     "outcome": {"name": "heart failure (synthetic)"},
     "split": {"train": 0.48, "val": 0.32, "test": 0.20},
+    "bundle": {"ecgs": "traces"},
 }
-"""Settings of the demo.
+"""Settings of the demo, whose synthetic ECGs identify nobody.
 
 A decision needs 50 validation records of each class, and about a quarter of the patients are positive; hence the large
 validation part.
@@ -33,7 +34,7 @@ def demo(
 ) -> None:
     """Run the whole pipeline on synthetic patients, offline: generate, train, score, report.
 
-    Takes one to three minutes.
+    Takes one to three minutes. The run stores the synthetic ECGs, which `cardiograph serve` shows.
     """
     from cardiograph.artifacts.files import read_json
     from cardiograph.config import RunConfig, load_config

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cardiograph.cli.options import AsJson, CohortArgument, RunOptions, config_overrides
+from cardiograph.cli.options import AsJson, CohortArgument, config_overrides
+from cardiograph.cli.run_options import RunOptions
 from cardiograph.cli.signature import with_options
 
 if TYPE_CHECKING:

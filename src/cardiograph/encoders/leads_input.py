@@ -72,20 +72,28 @@ def input_of(signal: Floats, *, samples: int = SAMPLES, first: int = 0) -> Float
         recording, then of the beat.
     """
     prepared = np.zeros((INPUT_SHAPE[0], samples + BEAT_SAMPLES), dtype=np.float32)
-    leads, masks = prepared[: len(LEADS), :samples], prepared[len(LEADS) :, :samples]
-    shown = np.full_like(leads, np.nan)
-    for row, lead in zip(signal[:, first:], shown, strict=True):
-        start = lead_start(row)
-        part = row[start : start + samples]
-        lead[: len(part)] = part
+    shown = recording_of(signal, samples=samples, first=first)
     there = np.isfinite(shown)
-    np.subtract(shown, median(shown, axis=1), out=leads, where=there)
-    masks[:] = there
+    np.copyto(prepared[: len(LEADS), :samples], shown, where=there)
+    prepared[len(LEADS) :, :samples] = there
     beat = typical_beat(signal[:, : round(BEATS_S * INPUT_RATE_HZ)])
     there = np.isfinite(beat)
     prepared[: len(LEADS), samples:][there] = beat[there]
     prepared[len(LEADS) :, samples:] = there
     return prepared
+
+
+def recording_of(signal: Floats, *, samples: int = SAMPLES, first: int = 0) -> Floats:
+    """Return the recording of an input: [12, samples] in mV, NaN where nothing was recorded.
+
+    Arguments as for :func:`input_of`, which also says where a lead starts and what is subtracted.
+    """
+    shown = np.full((len(LEADS), samples), np.nan, dtype=np.float32)
+    for row, lead in zip(signal[:, first:], shown, strict=True):
+        start = lead_start(row)
+        part = row[start : start + samples]
+        lead[: len(part)] = part
+    return shown - median(shown, axis=1)
 
 
 def lead_start(row: Floats) -> int:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.artifacts.bundle import ModelBundle
+from cardiograph.artifacts.reference_ecgs import stored
 from cardiograph.containers import TEST, Cohort, Split
 from cardiograph.errors import CohortError
 from cardiograph.external.append_reference import NewReference, require_complete
@@ -20,6 +23,7 @@ from cardiograph.inference import Predictor
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import group_records
 from cardiograph.ingest.page_index import PageIndex
+from cardiograph.run.ecgs import stored_ecgs
 from cardiograph.train.data import Dataset, TrainingInputs
 
 
@@ -189,6 +193,20 @@ def new_reference(added: AdmittedRecords, predictor: Predictor) -> NewReference:
         if page_index is None or not width
         else hashes_of_width(page_index.perceptual_hashes, width),
     )
+
+
+ECGS_STORED = "the bundle stores the ECGs of the added records (2.5 s of each lead), as it does those of the run"
+"""Note in the metadata of an extended run; an ECG can identify a person."""
+
+
+def ecgs_with(bundle: ModelBundle, added: AdmittedRecords, context: RunContext) -> Iterator[NDArray[np.int16]] | None:
+    """Return the stored ECGs of the reference of a run followed by those of the new records; None if it stores none."""
+    page_index, before = added.dataset.page_index, bundle.reference.ecgs
+    if before is None:
+        return None
+    if page_index is None:
+        return chain(before, (stored(None) for _ in added.names))
+    return chain(before, stored_ecgs(page_index, range(len(added.names)), context))
 
 
 def _where(numbers: Mapping[str, int], name: str) -> str:

@@ -21,7 +21,7 @@ from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import RunConfig
 from cardiograph.containers import ADDED, Cohort
 from cardiograph.errors import ConfigError, RunError
-from cardiograph.external.admit import AdmittedRecords, admit, embedded, new_reference
+from cardiograph.external.admit import ECGS_STORED, AdmittedRecords, admit, ecgs_with, embedded, new_reference
 from cardiograph.external.append_reference import append_reference
 from cardiograph.external.cohort import read_pages, reading_notes, require_estimates
 from cardiograph.external.evaluate import reading_settings
@@ -135,11 +135,13 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
             "notes": [
                 *reading_notes(added.dataset, predictor, base.read_json("run.json")["provenance"]),
                 *added.notes,
+                *([] if predictor.bundle.reference.ecgs is None else [ECGS_STORED]),
             ],
             "renewed": None,
         }
         with context.stage("writing", 1):
-            _write(directory, base, bundle, added, predictor)
+            _write(directory, base, added)
+            bundle.save(directory.path / "bundle", predictor.engine, ecgs=ecgs_with(predictor.bundle, added, context))
             directory.record(
                 {
                     "extended": facts,
@@ -256,10 +258,8 @@ def _facts(base: RunDirectory, command: str) -> dict[str, Any]:
     }
 
 
-def _write(
-    directory: RunDirectory, base: RunDirectory, bundle: ModelBundle, added: AdmittedRecords, predictor: Predictor
-) -> None:
-    """Write the tables of old and new records, and the bundle."""
+def _write(directory: RunDirectory, base: RunDirectory, added: AdmittedRecords) -> None:
+    """Write the tables of old and new records."""
     import pandas as pd
 
     table, split = base.read_table("cohort.parquet"), base.read_table("split.parquet")
@@ -274,7 +274,6 @@ def _write(
         likeness = nothing if page_index is None else hashes_of_width(page_index.perceptual_hashes, nothing.shape[1])
         arrays = {"image": np.vstack([before["image"], image]), "likeness": np.vstack([before["likeness"], likeness])}
         directory.write_arrays("embeddings.safetensors", arrays)
-    bundle.save(directory.path / "bundle", predictor.engine)
 
 
 def _table_rows(added: AdmittedRecords, columns: Sequence[str]) -> pd.DataFrame:

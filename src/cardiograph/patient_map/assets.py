@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-SCRIPT, STYLE = "patient-map.js", "patient-map.css"
+SCRIPTS, STYLE = ("patient-map-ecg.js", "patient-map.js"), "patient-map.css"
 
 
 @cache
@@ -18,9 +18,14 @@ def asset(name: str) -> str:
     return (resources.files("cardiograph.patient_map") / "static" / name).read_text(encoding="utf-8")
 
 
+def map_script() -> str:
+    """Return the scripts as one, for an HTML file that embeds them."""
+    return "".join(map(asset, SCRIPTS))
+
+
 def texts_of_script() -> list[str]:
-    """Return the texts that the script shows, in the order of the script."""
-    return re.findall(r'(?<!\w)_\("([^"\\]*)"', asset(SCRIPT))
+    """Return the texts that the scripts show, in their order."""
+    return re.findall(r'(?<!\w)_\("([^"\\]*)"', map_script())
 
 
 def embedded(content: Mapping[str, Any]) -> str:

@@ -224,6 +224,7 @@ class ReportContent:
         clinical: Clinical values; None if only pages are used.
         graph: The patient graph; None if no model uses one.
         patient_map: The map of the patient graph, see :mod:`cardiograph.patient_map`; None for older runs.
+        stores_ecgs: Whether the bundle stores ECGs of the reference records.
         encoder: Encoder of the pages; None if the cohort has no pages.
         readings: What the encoder reads in the training records; empty for other encoders.
         contact_sheet: PNG bytes of sample pages, or None.
@@ -254,6 +255,7 @@ class ReportContent:
     clinical: ClinicalContent | None = None
     graph: GraphContent | None = None
     patient_map: Mapping[str, Any] | None = None
+    stores_ecgs: bool = False
     encoder: EncoderContent | None = None
     readings: tuple[ReadingRow, ...] = ()
     contact_sheet: bytes | None = None

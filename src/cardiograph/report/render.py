@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cardiograph.patient_map.assets import SCRIPT, STYLE, asset, embedded
+from cardiograph.patient_map.assets import STYLE, asset, embedded, map_script
 from cardiograph.report import tables
 from cardiograph.report.audit import audit_rows
 from cardiograph.report.content import ReportContent
@@ -56,7 +56,7 @@ def render_report(content: ReportContent, pictures: Mapping[str, Picture] | None
 
 def _map_assets(content: Mapping[str, Any]) -> dict[str, Markup]:
     """Return the parts of the map that are embedded in the report as they are."""
-    texts = {"script": asset(SCRIPT), "style": asset(STYLE), "content": embedded(content)}
+    texts = {"script": map_script(), "style": asset(STYLE), "content": embedded(content)}
     return {name: Markup(text) for name, text in texts.items()}  # noqa: S704 - files of this package, and escaped JSON
 
 

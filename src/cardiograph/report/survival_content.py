@@ -24,6 +24,7 @@ class SurvivalContent:
         risk: [test records] risk by the last horizon that the kept model predicts.
         audit: Content of ``audit.json``.
         config_toml: Configuration of the run.
+        stores_ecgs: Whether the bundle stores ECGs of the reference records.
     """
 
     title: str
@@ -33,6 +34,7 @@ class SurvivalContent:
     risk: Floats
     audit: Mapping[str, Any]
     config_toml: str
+    stores_ecgs: bool = False
 
     @property
     def variables(self) -> tuple[ClinicalVariable, ...]:

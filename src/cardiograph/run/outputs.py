@@ -25,8 +25,10 @@ from cardiograph.evaluate.results import (
 )
 from cardiograph.evaluate.summary import summarise
 from cardiograph.inference import Predictor, Scores
+from cardiograph.ingest.context import RunContext
 from cardiograph.patient_map.content import MAP_FILE
 from cardiograph.registry import GRAPH_MODELS, TITLES, WITHOUT_GRAPH
+from cardiograph.run.ecgs import ecgs_to_store
 from cardiograph.run.graph_sample import sample_graph
 from cardiograph.run.metadata import run_metadata
 from cardiograph.run.patient_map import map_content, place_records
@@ -84,14 +86,14 @@ def summarise_uncertainty(
 
 
 def record_model(
-    directory: RunDirectory, dataset: Dataset, fitted: FittedModels, config: RunConfig, steps: PipelineSteps
+    directory: RunDirectory, dataset: Dataset, fitted: FittedModels, context: RunContext, steps: PipelineSteps
 ) -> dict[str, Predictor]:
     """Write the bundle of the primary model and return a predictor for every model.
 
     The primary model is loaded back from disk, so that test scores come from the very files that are served. Only steps
     with faults may score in another way; the bundle names these faults.
     """
-    predictors = {}
+    predictors, config = {}, context.config
     for name, (network, _) in fitted.networks.items():
         bundle = make_bundle(name, network, dataset, fitted.prepared, config)
         bundle = calibrate_bundle(bundle, dataset, fitted.prepared, config, steps)
@@ -100,7 +102,8 @@ def record_model(
             if steps.faults:
                 bundle = _reproduction(bundle, dataset, fitted, config, steps)
             engine = None if dataset.encoder is None else dataset.encoder.engine
-            bundle.save(directory.path / "bundle", engine)
+            ecgs = ecgs_to_store(dataset, bundle.reference.record_ids, context)
+            bundle.save(directory.path / "bundle", engine, ecgs=ecgs)
             predictors[name] = Predictor.load(directory.path / "bundle")
     return predictors
 

@@ -227,7 +227,7 @@ def score(state: RunState) -> None:
     """Calibrate the models, write the bundle, and score validation and test records."""
     directory, dataset, fitted, config = state.directory, state.dataset, state.fitted, state.config
     with state.context.stage("scoring", 1):
-        predictors = record_model(directory, dataset, fitted, config, state.steps)
+        predictors = record_model(directory, dataset, fitted, state.context, state.steps)
         state.metrics = record_scores(directory, dataset, fitted, predictors, config, state.steps)
 
 

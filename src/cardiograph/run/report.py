@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.artifacts.reference_ecgs import ECGS
 from cardiograph.artifacts.run import METRICS_FILE, RunDirectory
 from cardiograph.containers import TEST, VAL
 from cardiograph.errors import Issue, RunError
@@ -29,6 +30,7 @@ from cardiograph.report.content import (
 from cardiograph.report.figures import draw_figures, figure_files
 from cardiograph.report.render import render_methods, render_model_card, render_report
 from cardiograph.report.tripod import render_tripod
+from cardiograph.run.map_ecgs import with_ecgs
 from cardiograph.run.readings import READINGS_TABLE, reading_rows
 from cardiograph.schema import ClinicalVariable
 
@@ -90,7 +92,10 @@ def report_content(directory: RunDirectory) -> ReportContent:
         group_links=facts["split"]["links"],
         clinical=_clinical(facts, cohort, split),
         graph=_graph(directory, facts, config.graph.k, config.graph.metric),
-        patient_map=directory.read_json(MAP_FILE) if (directory.path / MAP_FILE).exists() else None,
+        patient_map=with_ecgs(directory.read_json(MAP_FILE), directory)
+        if (directory.path / MAP_FILE).exists()
+        else None,
+        stores_ecgs=(directory.path / "bundle" / ECGS).is_file(),
         encoder=_encoder(facts, config.pages.view),
         readings=_readings(directory, cohort, split, len(parts[TEST].classes) or 2),
         contact_sheet=sheet,

@@ -22,6 +22,7 @@ from cardiograph.ingest.page_index import data_hash
 from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.notebook import score_table
 from cardiograph.progress import NoProgress, Progress
+from cardiograph.run.ecgs import ecgs_to_store
 from cardiograph.run.pipeline import CHECKED_STEPS, RunState, build_graph, embed, find_weights, read
 from cardiograph.run.survival_bundle import PRIMARY, event_quartiles, make_survival_bundle, outcome_of
 from cardiograph.run.survival_models import SurvivalModels, fit_models, risks_of
@@ -161,7 +162,8 @@ def keep(state: SurvivalState) -> None:
         network, state.dataset, state.prepared, state.config, horizons=state.horizons, refits=refits
     )
     engine = None if state.dataset.encoder is None else state.dataset.encoder.engine
-    bundle.save(state.directory.path / "bundle", engine)
+    ecgs = ecgs_to_store(state.dataset, bundle.reference.record_ids, state.context)
+    bundle.save(state.directory.path / "bundle", engine, ecgs=ecgs)
 
 
 def scores_over_time(predictor: SurvivalPredictor, queries: Queries) -> SurvivalScores:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cardiograph.artifacts.reference_ecgs import ECGS
 from cardiograph.artifacts.run import METRICS_FILE, RunDirectory
 from cardiograph.errors import RunError
 from cardiograph.report.figures import figure_files
@@ -40,6 +41,7 @@ def read_content(directory: RunDirectory) -> SurvivalContent:
         risk=table[f"risk_{metrics.primary}:{metrics.horizons[-1]:g}"].to_numpy(np.float64),
         audit=directory.read_json("audit.json"),
         config_toml=directory.config().to_toml(),
+        stores_ecgs=(directory.path / "bundle" / ECGS).is_file(),
     )
 
 

@@ -12,7 +12,7 @@ from cardiograph import __version__
 from cardiograph.encoders.engine import OpenVinoEngine
 from cardiograph.inference import Predictor
 from cardiograph.inference.labels import LabelsPredictor, load_any
-from cardiograph.service.api import batch, health, model, outcomes, predictions
+from cardiograph.service.api import batch, health, model, outcomes, predictions, reference
 from cardiograph.service.api.accept import FHIR, JSON
 from cardiograph.service.api.kinds import kind_of_model
 from cardiograph.service.api.openapi import complete, line_schemas
@@ -138,6 +138,7 @@ def _add_routes(app: FastAPI, serving: Serving) -> None:
     app.include_router(predictions.predictions(variables, blocks, kind))
     app.include_router(outcomes.router)
     app.include_router(model.router)
+    app.include_router(reference.router)
     app.include_router(health.router)
     app.include_router(routes.router)
     app.include_router(files.router)

@@ -32,6 +32,7 @@ def test_every_route_is_documented_with_its_refusals(served):
         f"{PREDICT}/{{prediction_id}}/explanation",
         "/v1/model",
         "/v1/report",
+        "/v1/reference/{record_id}/ecg",
         "/healthz",
         "/readyz",
         "/metrics",

@@ -233,6 +233,7 @@
         if (backwards[node].length > 12) list.append(_("and {count} more", { count: backwards[node].length - 12 }));
         panel.append(list);
       }
+      panel.dispatchEvent(new CustomEvent("map-record", { bubbles: true, detail: { map, node } })); // its ECG is added
       redraw();
     }
 

@@ -23,8 +23,8 @@ from cardiograph.service.security.responses import refuse
 OPEN_PATH = "/healthz"
 """The only path that never requires a key."""
 
-_READ = ("/predictions", "/v1/predictions/", "/v1/report", "/report", "/graph")
-"""Paths that need the scope ``read``: predictions, and the report and the map, which show records of the cohort."""
+_READ = ("/predictions", "/v1/predictions/", "/v1/report", "/v1/reference/", "/report", "/graph")
+"""Paths that need the scope ``read``: predictions, and the report, the map and ECGs, which show records of the cohort."""
 
 _BUCKETS = 10_000
 """Maximum number of callers whose rate is tracked; the least recent one is dropped first."""

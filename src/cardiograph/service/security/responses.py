@@ -8,7 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cardiograph.inline_scripts import report_script, script_source
-from cardiograph.patient_map.assets import SCRIPT, asset
+from cardiograph.patient_map.assets import map_script
 from cardiograph.service.api.problems import ProblemError
 
 PAGE_POLICY = (
@@ -19,7 +19,7 @@ PAGE_POLICY = (
 
 
 REPORT_POLICY = (
-    f"default-src 'none'; script-src {script_source(report_script())} {script_source(asset(SCRIPT))}; "
+    f"default-src 'none'; script-src {script_source(report_script())} {script_source(map_script())}; "
     "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; "
     "sandbox allow-scripts allow-downloads allow-popups allow-popups-to-escape-sandbox"

@@ -13,8 +13,10 @@ from cardiograph.patient_map.content import MAP_FILE, with_patient
 from cardiograph.service.api.model import report as report_document
 from cardiograph.service.api.predictions import note, recorded, stored_query
 from cardiograph.service.api.problems import ProblemError
+from cardiograph.service.api.reference import stored_ecg
 from cardiograph.service.security.responses import PAGE_POLICY, REPORT_POLICY
 from cardiograph.service.state import serving_of
+from cardiograph.service.web.ecgs import record_drawing
 from cardiograph.service.web.language import SOURCE
 from cardiograph.service.web.site import PREFIX, site_of
 
@@ -42,8 +44,17 @@ async def graph(request: Request) -> Response:
         prediction=prediction,
         source=f"/graph/content?prediction={prediction}" if prediction else "/graph/content",
         texts=site_of(request).texts_of_map(),
+        shows_ecgs=serving_of(request).predictor.bundle.reference.ecgs is not None,
     )
     return HTMLResponse(page)
+
+
+@router.get("/graph/ecg")
+async def graph_ecg(request: Request) -> Response:
+    """Return the drawing of the stored ECG of a reference record, for the map."""
+    name = request.query_params.get("record", "")
+    drawing = record_drawing(name, stored_ecg(serving_of(request), name))
+    return Response(drawing, media_type="image/svg+xml")
 
 
 @router.get("/graph/content")

@@ -22,6 +22,7 @@ from cardiograph.service.state import Serving, caller_of, serving_of, unless_lef
 from cardiograph.service.web import history
 from cardiograph.service.web.answer_view import answer_view
 from cardiograph.service.web.cautions import cautions
+from cardiograph.service.web.ecgs import EcgComparison, compared_ecgs
 from cardiograph.service.web.example import KEPT as EXAMPLE
 from cardiograph.service.web.example import Example
 from cardiograph.service.web.explanation import ExplanationView, similar, why
@@ -223,7 +224,19 @@ def _answer_context(
         "similar": rows,
         "places": places,
         "why": explained,
+        # while the explanation is awaited, nothing: it comes with this patient's ECG
+        "ecgs": _compared(request, view.answer, explained) if current and (query is None or explained) else None,
     }
+
+
+def _compared(request: Request, answer: Mapping[str, Any], explained: ExplanationView | None) -> EcgComparison | None:
+    """Return the ECGs of similar records next to that of an explained prediction; None if the model stores none."""
+    serving = serving_of(request)
+    with suppress(ProblemError):  # the files of the model were changed; a new prediction says so
+        serving.require_model()
+        leads = None if explained is None or explained.ecg is None else explained.ecg.leads
+        return compared_ecgs(serving.predictor.bundle.reference, answer["neighbours"], leads)
+    return None
 
 
 async def _form(
