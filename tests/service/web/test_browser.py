@@ -135,7 +135,7 @@ def fill(window, values, page=None):
 
 def ask(window, values, page=None, *, wait="#why .effects"):
     fill(window, values, page)
-    window.click("button[type=submit]")
+    window.click(".go button")
     window.wait_for_selector(wait)
     return window
 
