@@ -32,7 +32,7 @@ from cardiograph.service.app import create_app
 from cardiograph.service.records import PredictionEntry, Records
 from cardiograph.service.settings import ServiceSettings
 
-QUALITY = 80
+QUALITY = 65
 """Quality of the WebP files, 0 to 100."""
 
 VALUES = ("ef", "nyha", "sbp", "age")
@@ -52,8 +52,11 @@ VARIANTS: tuple[tuple[dict[str, Any], ...], ...] = (
 ROW_HEIGHT, GAP = 330, 10
 """Height of the pictures on a sheet and the space around them, pixels."""
 
+BACKGROUND = (128, 134, 142)
+"""Grey around the pictures, RGB."""
+
 WEEKS, PATIENTS = 4, 80
-"""What the monitoring page looks back on; the patients are older in the last week, and their BNP is in pmol/L."""
+"""What the monitoring page looks back on; in the second half the patients are older, and their BNP is in pmol/L."""
 
 OLDER_YEARS, PMOL_PER_PG = 8.0, 0.289
 
@@ -108,7 +111,7 @@ def score(page: Page, url: str, record: pd.Series) -> str:
 
 
 def watch(records: Records, run: Path, patients: pd.DataFrame) -> None:
-    """Store predictions of some weeks and their outcomes; the patients of the last week differ."""
+    """Store predictions of some weeks and their outcomes; the patients of the second half differ."""
     predictor = Predictor.load(run)
     variables = [each.name for each in predictor.bundle.scaler.variables]  # type: ignore[union-attr]
     now, outcomes = datetime.now(UTC), {}
@@ -116,7 +119,7 @@ def watch(records: Records, run: Path, patients: pd.DataFrame) -> None:
     for number, (_, row) in enumerate(chosen.iterrows()):
         week = number * WEEKS // PATIENTS
         values = {name: float(row[name]) for name in variables if pd.notna(row[name])}
-        if week == WEEKS - 1:
+        if week >= WEEKS // 2:
             values |= {"age": min(values.get("age", 70) + OLDER_YEARS, 120)}
             values |= {"bnp": max(values["bnp"] * PMOL_PER_PG, 1)} if "bnp" in values else {}
         prediction = predictor.predict(row["ecg"], values).as_dict()
@@ -155,12 +158,22 @@ def sheet(browser: Browser, address: str, cookies: list[Any]) -> Image.Image:
             ]
         )
     width = max(sum(each.width + GAP for each in row) for row in rows) + GAP
-    found = Image.new("RGB", (width, len(rows) * (ROW_HEIGHT + GAP) + GAP), (128, 134, 142))
+    found = Image.new("RGB", (width, len(rows) * (ROW_HEIGHT + GAP) + GAP), BACKGROUND)
     for place, row in enumerate(rows):
         left = GAP
         for each in row:
             found.paste(each, (left, GAP + place * (ROW_HEIGHT + GAP)))
             left += each.width + GAP
+    return found
+
+
+def in_columns(picture: bytes) -> Image.Image:
+    """Return a long picture as two columns, the upper half on the left."""
+    shown = Image.open(io.BytesIO(picture)).convert("RGB")
+    half = -(-shown.height // 2)
+    found = Image.new("RGB", (2 * shown.width + GAP, half), BACKGROUND)
+    found.paste(shown.crop((0, 0, shown.width, half)), (0, 0))
+    found.paste(shown.crop((0, half, shown.width, shown.height)), (shown.width + GAP, 0))
     return found
 
 
@@ -176,7 +189,7 @@ def web_pictures(browser: Browser, run: Path, out: Path) -> None:
             page = browser.new_page(**DESKTOP)
             path = score(page, url, records.loc[records["ef"].idxmin()])
             store(page.screenshot(), out / "page-answer.webp")
-            store(page.locator("#why").screenshot(), out / "page-why.webp")
+            store(in_columns(page.locator("#why").screenshot()), out / "page-why.webp")
             cookies = page.context.cookies()
             pages = {
                 "form": "/",
