@@ -29,6 +29,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from cardiograph.inference import Predictor
 from cardiograph.service.app import create_app
+from cardiograph.service.observability import json_log
 from cardiograph.service.records import PredictionEntry, Records
 from cardiograph.service.settings import ServiceSettings
 
@@ -64,7 +65,7 @@ OLDER_YEARS, PMOL_PER_PG = 8.0, 0.289
 @contextmanager
 def serving(run: Path, records: Records) -> Iterator[str]:
     """Serve a run on a free port, without keys; yields the address."""
-    app = create_app(ServiceSettings(run=run, keep_pages=True), records=records)
+    app = create_app(ServiceSettings(run=run, keep_pages=True), records=records, log=json_log(io.StringIO()))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
