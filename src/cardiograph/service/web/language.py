@@ -191,4 +191,5 @@ def rewritten_number(text: str, code: str) -> str:
 
 
 def _decimal_mark(language: Language) -> str:
-    return language.locale.number_symbols["latn"]["decimal"]
+    mark: str = language.locale.number_symbols["latn"]["decimal"]
+    return mark
