@@ -225,6 +225,7 @@ def test_small_distances_are_no_zeros(served):
     rows, places = similar({"neighbours": [record]}, None)
     view = SimpleNamespace(marks=("positive", "negative"), unlabelled="no label", risks=(), labels=())
     shown = {"similar": rows, "places": places, "why": None, "query": None, "current": True, "view": view}
+    shown |= {"percent": False}
     text = served.app.state.site.render("similar.html", **shown)
     assert re.findall(r'class="ring-label"[^>]*>([^<]*)<', text) == ["0.002", "0.004"]
     assert '<td class="n">0.004</td>' in text
