@@ -168,13 +168,14 @@ def sheet(browser: Browser, address: str, cookies: list[Any]) -> Image.Image:
     return found
 
 
-def in_columns(picture: bytes) -> Image.Image:
-    """Return a long picture as two columns, the upper half on the left."""
-    shown = Image.open(io.BytesIO(picture)).convert("RGB")
-    half = -(-shown.height // 2)
-    found = Image.new("RGB", (2 * shown.width + GAP, half), BACKGROUND)
-    found.paste(shown.crop((0, 0, shown.width, half)), (0, 0))
-    found.paste(shown.crop((0, half, shown.width, shown.height)), (shown.width + GAP, 0))
+def explanation(page: Page) -> Image.Image:
+    """Take the explanation, which is long, as two columns: the second one begins with the map."""
+    shown = Image.open(io.BytesIO(page.locator("#why").screenshot())).convert("RGB")
+    edge = "selector => document.querySelector(selector).getBoundingClientRect().top"
+    cut = round(page.evaluate(edge, "#why .map") - page.evaluate(edge, "#why"))
+    found = Image.new("RGB", (2 * shown.width + GAP, max(cut, shown.height - cut)), "white")
+    found.paste(shown.crop((0, 0, shown.width, cut)), (0, 0))
+    found.paste(shown.crop((0, cut, shown.width, shown.height)), (shown.width + GAP, 0))
     return found
 
 
@@ -190,7 +191,7 @@ def web_pictures(browser: Browser, run: Path, out: Path) -> None:
             page = browser.new_page(**DESKTOP)
             path = score(page, url, records.loc[records["ef"].idxmin()])
             store(page.screenshot(), out / "page-answer.webp")
-            store(in_columns(page.locator("#why").screenshot()), out / "page-why.webp")
+            store(explanation(page), out / "page-why.webp")
             cookies = page.context.cookies()
             pages = {
                 "form": "/",
