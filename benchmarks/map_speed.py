@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jinja2 import Template
 from playwright.sync_api import Page, sync_playwright
 
-from cardiograph.patient_map.assets import MARKUP, SCRIPT, STYLE, asset, embedded
+from cardiograph.patient_map.assets import SCRIPT, STYLE, asset, embedded
 from cardiograph.patient_map.content import Column, PatientMap
 
 FRAMES = """async ([event, seconds]) => {
@@ -58,8 +59,9 @@ def page(records: int) -> str:
         records=records,
     )
     content = shown.plain([f"P{row:06d}" for row in range(records)], columns, {"k": 5, "metric": "euclidean"})
+    markup = Template(asset("patient-map.html")).render(_=str)
     return (
-        f"<!DOCTYPE html><html><head><style>{asset(STYLE)}</style></head><body>{asset(MARKUP)}"
+        f"<!DOCTYPE html><html><head><style>{asset(STYLE)}</style></head><body>{markup}"
         f'<script type="application/json" id="patient-map-content">{embedded(content)}</script>'
         f"<script>{asset(SCRIPT)}</script></body></html>"
     )

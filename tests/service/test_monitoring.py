@@ -1,7 +1,7 @@
 """The monitoring page shows what changed, to operators alone, and does not compute it for each request."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pandas as pd
@@ -13,9 +13,14 @@ from cardiograph.service.records import PredictionEntry
 PATIENTS = 30
 
 
-def fill(served, *, shift=0.0, count=PATIENTS, outcome=None, stored=True):
-    """Store predictions of different patients, and their outcomes."""
-    known = pd.read_parquet(served.settings.run / "cohort.parquet").sample(count, replace=True, random_state=1)
+def fill(served, **changes):
+    """Store predictions of an application of :class:`RunningService`."""
+    store(served.records, served.settings.run, served.app.state.serving.model_sha256, **changes)
+
+
+def store(records, run, model, *, shift=0.0, count=PATIENTS, outcome=None, stored=True, days=1):
+    """Store predictions of different patients on the last days, and their outcomes."""
+    known = pd.read_parquet(run / "cohort.parquet").sample(count, replace=True, random_state=1)
     outcomes = {}
     for number, (_, row) in enumerate(known.iterrows()):
         values = {name: float(row[name]) for name in ("ef", "bnp", "nyha", "sbp") if pd.notna(row[name])}
@@ -29,21 +34,21 @@ def fill(served, *, shift=0.0, count=PATIENTS, outcome=None, stored=True):
             "outcome": "x",
         }
         id_ = uuid4().hex
-        served.records.add(
+        records.add(
             PredictionEntry(
                 id_,
-                datetime.now(UTC),
-                served.app.state.serving.model_sha256,
+                datetime.now(UTC) - timedelta(days=number % days),
+                model,
                 None,
                 None,
-                served.records.hmac_of({**values, "sbp": 100 + number}),
+                records.hmac_of({**values, "sbp": 100 + number}),
                 answer,
                 None,
                 values if stored else None,
             )
         )
         outcomes[id_] = {"outcome": positive if outcome is None else outcome}
-    served.records.outcomes.add(outcomes, key_id=None)
+    records.outcomes.add(outcomes, key_id=None)
 
 
 def gauges(served):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from functools import cache
 from importlib import resources
 
@@ -14,7 +12,8 @@ def report_script() -> str:
     return (resources.files("cardiograph.inline_scripts") / "static" / "report.js").read_text(encoding="utf-8")
 
 
-def script_source(script: str) -> str:
-    """Return the source expression that allows a script with exactly this text."""
-    digest = hashlib.sha256(script.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
+@cache
+def known_sources() -> tuple[str, ...]:
+    """Return the source expressions of all versions of the scripts that reports have embedded."""
+    listed = (resources.files("cardiograph.inline_scripts") / "static" / "versions.txt").read_text(encoding="utf-8")
+    return tuple(f"'{line.split()[0]}'" for line in listed.splitlines() if line and not line.startswith("#"))

@@ -135,7 +135,7 @@ def fill(window, values, page=None):
 
 def ask(window, values, page=None, *, wait="#why .effects"):
     fill(window, values, page)
-    window.click("button[type=submit]")
+    window.click(".go button")
     window.wait_for_selector(wait)
     return window
 
@@ -331,6 +331,9 @@ def test_axe_finds_nothing(visit, address, unsure, page, values, scheme):
     found["error"] = audited(window)
     ask(window, {"age": 70})
     found["answer"] = audited(window)
+    window.click("text=Show this patient in the patient graph")
+    window.wait_for_selector("[data-map=record] h3")
+    found["graph with the patient"] = audited(window)
     window.goto(f"{unsure}/report")
     found["report"] = audited(window)
     window.goto(f"{unsure}/graph")

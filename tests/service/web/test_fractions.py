@@ -3,7 +3,7 @@
 import pytest
 
 from cardiograph.schema import KNOWN_BY_NAME
-from cardiograph.service.web.fractions import fault_of, of_percent, percent_text, range_text
+from cardiograph.service.web.fractions import fault_of, in_chosen_unit, of_percent, percent_text, range_text
 
 EF = KNOWN_BY_NAME["ef"].variable
 
@@ -12,6 +12,12 @@ EF = KNOWN_BY_NAME["ef"].variable
 def test_percent_is_the_same_number_as_the_fraction(text):
     assert float(of_percent(text)) == pytest.approx(float(text) / 100, rel=1e-15)
     assert percent_text(float(of_percent(text))) == f"{float(text):g}"
+
+
+def test_a_value_is_shown_in_the_unit_that_is_preferred():
+    assert in_chosen_unit(0.341, "fraction", percent=True) == ("34.1", "%")
+    assert in_chosen_unit(0.341, "fraction", percent=False) == ("0.341", "fraction")
+    assert in_chosen_unit(70.0, "years", percent=True) == ("70", "years")
 
 
 def test_a_text_that_is_no_number_stays_as_it_is():

@@ -225,7 +225,7 @@ def test_small_distances_are_no_zeros(served):
     rows, places = similar({"neighbours": [record]}, None)
     view = SimpleNamespace(marks=("positive", "negative"), unlabelled="no label", risks=(), labels=())
     shown = {"similar": rows, "places": places, "why": None, "query": None, "current": True, "view": view}
-    shown["ecgs"] = None
+    shown |= {"percent": False, "ecgs": None}
     text = served.app.state.site.render("similar.html", **shown)
     assert re.findall(r'class="ring-label"[^>]*>([^<]*)<', text) == ["0.002", "0.004"]
     assert '<td class="n">0.004</td>' in text
@@ -367,6 +367,13 @@ def test_a_fraction_in_percent_is_converted_and_remembered(form, served, predict
     shown = float(re.search(r'id="probability" value="([^"]+)"', answer.text)[1])
     assert shown == pytest.approx(predictor.predict(None, {"ef": 0.341}).probability, abs=1e-12)
     assert "34.1 <span>%, used as the fraction 0.341</span>" in answer.text
+    why = served.client.get(f"{answer.url.path}/explanation").text
+    assert '<th scope="row">ejection fraction <span class="small">34.1\N{NO-BREAK SPACE}%</span>' in why
+    nearest = served.records.get(answer.url.path.rpartition("/")[2]).answer["neighbours"][0]
+    for text in (answer.text, why):
+        assert 'ef<span class="small">%</span>' in text
+        row = text[text.index(f"</span> {nearest['record_id']}") :]
+        assert f'<td class="n">{100 * nearest["clinical"]["ef"]:.12g}</td>' in row[: row.index("</tr>")]
     chosen = '<option value="percent" selected>'
     assert chosen in answer.text and field(answer.text, "value-ef") == "34.1"
     assert chosen in served.client.get("/").text
@@ -374,6 +381,25 @@ def test_a_fraction_in_percent_is_converted_and_remembered(form, served, predict
     assert "0.341 <span>fraction</span>" in back.text
     assert chosen not in served.client.get("/").text
     assert "cardiograph-fractions" not in served.client.cookies
+
+
+def test_a_form_that_is_only_shown_again_is_not_scored_and_keeps_its_page(form, served, page):
+    shown = form.send(page, **{"value-ef": "0.34", "value-age": "700"}, language="en", show="form")
+    assert (shown.status_code, field(shown.text, "value-age")) == (200, "700")
+    assert "Not scored yet" not in shown.text and "This page is kept." in shown.text
+    shown = form.send(language="en", show="faults")
+    assert shown.status_code == 422 and "allowed 0-120 years" in shown.text and "This page is kept." in shown.text
+    assert served.log_entries("prediction") == []
+
+
+def test_a_number_is_read_in_the_language_in_which_it_was_typed(form):
+    for language, text, shown in (
+        ("fr", "0,34", "0.34"),
+        ("fr", "0.34", "0.34"),
+        ("en", "0,34", "0,34"),
+        ("x", "7,5", "7,5"),
+    ):
+        assert field(form.send(**{"value-ef": text}, language=language, show="form").text, "value-ef") == shown
 
 
 def test_the_example_is_marked_until_a_value_changes(served, predictor):

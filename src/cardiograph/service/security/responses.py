@@ -7,8 +7,7 @@ import asyncio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cardiograph.inline_scripts import report_script, script_source
-from cardiograph.patient_map.assets import map_script
+from cardiograph.inline_scripts import known_sources
 from cardiograph.service.api.problems import ProblemError
 
 PAGE_POLICY = (
@@ -19,12 +18,15 @@ PAGE_POLICY = (
 
 
 REPORT_POLICY = (
-    f"default-src 'none'; script-src {script_source(report_script())} {script_source(map_script())}; "
+    f"default-src 'none'; script-src {' '.join(known_sources())}; "
     "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; "
     "sandbox allow-scripts allow-downloads allow-popups allow-popups-to-escape-sandbox"
 )
-"""Content-Security-Policy of a run's report: one file with inline styles, images and two known scripts."""
+"""Content-Security-Policy of a run's report: one file with inline styles, images and the scripts of this package.
+
+Scripts of earlier versions are allowed, too, because a run keeps the report that was written with it.
+"""
 
 
 ALWAYS = {

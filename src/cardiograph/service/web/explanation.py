@@ -10,6 +10,7 @@ from cardiograph.inference import Query
 from cardiograph.service.state import Serving, explained
 from cardiograph.service.web.drawings import Bar, NeighbourPlot, bars, mark_of, neighbour_plot
 from cardiograph.service.web.ecg_view import EcgView, view_ecg
+from cardiograph.service.web.fractions import in_chosen_unit
 from cardiograph.service.web.images import heat, lead_map
 from cardiograph.service.web.language import gettext
 from cardiograph.service.web.other_texts import term, translated, with_unit
@@ -74,7 +75,9 @@ class Similar:
     without: dict[str, Any] | None
 
 
-def why(serving: Serving, query: Query, titles: dict[str, str], part: str | None = None) -> ExplanationView:
+def why(
+    serving: Serving, query: Query, titles: dict[str, str], part: str | None = None, *, percent: bool = False
+) -> ExplanationView:
     """Explain a prediction; takes as long as a few predictions.
 
     Args:
@@ -82,6 +85,7 @@ def why(serving: Serving, query: Query, titles: dict[str, str], part: str | None
         query: Explained query.
         titles: Variable -> title.
         part: Class or label to explain, see :func:`cardiograph.service.state.explained`.
+        percent: Whether fractions are shown in percent.
 
     Raises:
         ProblemError: If the page or a value cannot be used.
@@ -97,7 +101,12 @@ def why(serving: Serving, query: Query, titles: dict[str, str], part: str | None
             drawn = {"coloured": lead_map(ecg.leads, attention["leads"]["values"])}
     effects = sorted(content["clinical"]["effects"], key=lambda each: -abs(each["effect"]))
     values = [
-        (titles[each["name"]], with_unit(f"{each['value']:.12g}", each["unit"]), each["effect"]) for each in effects
+        (
+            titles[each["name"]],
+            with_unit(*in_chosen_unit(each["value"], each["unit"], percent=percent)),
+            each["effect"],
+        )
+        for each in effects
     ]
     shares = [(gettext(BLOCKS[block]), "", effect) for block, effect in content["blocks"].items()]
     groups = [(term(each["name"]), "", each["effect"]) for each in content["measurements"]]

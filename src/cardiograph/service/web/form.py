@@ -12,7 +12,7 @@ from cardiograph.inference.queries import read_patient
 from cardiograph.schema import ClinicalVariable
 from cardiograph.service.api.schemas import PATIENT
 from cardiograph.service.web.fractions import PERCENT, fault_of, is_fraction, of_percent, percent_text, range_text
-from cardiograph.service.web.language import gettext, numerals, plain_number
+from cardiograph.service.web.language import gettext, numerals, plain_number, rewritten_number
 from cardiograph.service.web.other_texts import term
 from cardiograph.service.web.plain_words import sentence
 
@@ -21,6 +21,9 @@ VALUE = "value-"
 
 UNIT = "unit-"
 """Prefix of the field names of their units."""
+
+FORM = "form"
+"""Value of ``show`` for a form that was not sent before, so that it is shown without error messages."""
 
 _MAX_CHARACTERS = 200
 """Length to which text fields are cut."""
@@ -39,6 +42,7 @@ class FormInput:
         percent: Variables that were entered in percent and not as a fraction.
         any_page: Whether to score a page even if it does not look like an ECG.
         token: CSRF token of the form.
+        show: Empty to score the form; :data:`FORM` or ``faults`` to show it again, in another language.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -49,6 +53,7 @@ class FormInput:
     percent: frozenset[str] = frozenset()
     any_page: bool = False
     token: str = ""
+    show: str = ""
 
     @property
     def numbers(self) -> dict[str, float]:
@@ -120,8 +125,9 @@ def parse_form(parts: Mapping[str, bytes], variables: Sequence[ClinicalVariable]
     def text(name: str) -> str:
         return parts.get(name, b"").decode(errors="replace")[:_MAX_CHARACTERS].strip()
 
+    language = text("language")
     return FormInput(
-        texts={variable.name: text(VALUE + variable.name) for variable in variables},
+        texts={variable.name: rewritten_number(text(VALUE + variable.name), language) for variable in variables},
         patient_id=text("patient_id"),
         page=parts.get("page"),
         kept=text("kept"),
@@ -129,6 +135,7 @@ def parse_form(parts: Mapping[str, bytes], variables: Sequence[ClinicalVariable]
         percent=frozenset(each.name for each in variables if is_fraction(each) and text(UNIT + each.name) == PERCENT),
         any_page="any_page" in parts,
         token=text("token"),
+        show=text("show"),
     )
 
 

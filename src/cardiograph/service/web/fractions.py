@@ -14,12 +14,15 @@ from cardiograph.service.web.language import gettext, numerals
 COOKIE, PERCENT = "cardiograph-fractions", "percent"
 """Cookie that remembers the choice, and its only value; without it, fractions are written as fractions."""
 
+FRACTION = "fraction"
+"""Unit of the variables that may be written in percent."""
+
 _YEAR_SECONDS = 365 * 24 * 3600
 
 
 def is_fraction(variable: ClinicalVariable) -> bool:
     """Return whether a variable may be written in percent."""
-    return variable.unit == "fraction"
+    return variable.unit == FRACTION
 
 
 def of_percent(text: str) -> str:
@@ -33,6 +36,13 @@ def of_percent(text: str) -> str:
 def percent_text(value: float) -> str:
     """Format a fraction in percent, without the sign: 0.341 -> ``34.1``."""
     return f"{100 * value:.12g}"
+
+
+def in_chosen_unit(value: float, unit: str, *, percent: bool) -> tuple[str, str]:
+    """Return a value as a number, which is English text, and its unit; a fraction in percent if that is preferred."""
+    if percent and unit == FRACTION:
+        return percent_text(value), "%"
+    return f"{value:.12g}", unit
 
 
 def fault_of(variable: ClinicalVariable, text: str, value: float, *, percent: bool) -> str:

@@ -167,7 +167,29 @@ def numerals(number: str) -> str:
     return number.translate(current().numerals) if current().code != SOURCE else number
 
 
-def plain_number(text: str) -> str:
-    """Return an entered number with a decimal point; a decimal comma is read in languages that write one."""
-    decimal = current().locale.number_symbols["latn"]["decimal"]
-    return text if decimal == "." else text.replace(decimal, ".")
+def plain_number(text: str, language: Language | None = None) -> str:
+    """Return an entered number with a decimal point; a decimal comma is read in languages that write one.
+
+    Args:
+        text: Number as it was entered.
+        language: Language in which it was entered; by default the current one.
+    """
+    return text.replace(_decimal_mark(language or current()), ".")
+
+
+def rewritten_number(text: str, code: str) -> str:
+    """Return a number that was entered in another language with the decimal mark of the current one.
+
+    Args:
+        text: Number as it was entered.
+        code: Language in which it was entered; if there is no such language, the text stays as it is.
+    """
+    language = languages().get(code)
+    if language is None or language.code == current().code:
+        return text
+    return plain_number(text, language).replace(".", _decimal_mark(current()))
+
+
+def _decimal_mark(language: Language) -> str:
+    mark: str = language.locale.number_symbols["latn"]["decimal"]
+    return mark

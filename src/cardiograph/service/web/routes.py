@@ -26,7 +26,7 @@ from cardiograph.service.web.ecgs import EcgComparison, compared_ecgs
 from cardiograph.service.web.example import KEPT as EXAMPLE
 from cardiograph.service.web.example import Example
 from cardiograph.service.web.explanation import ExplanationView, similar, why
-from cardiograph.service.web.form import FormInput, fields_of, parse_form, refilled_form
+from cardiograph.service.web.form import FORM, FormInput, fields_of, parse_form, refilled_form
 from cardiograph.service.web.fractions import is_fraction, prefers_percent, remember
 from cardiograph.service.web.images import keep_page, kept_page, scan
 from cardiograph.service.web.language import deferred, gettext
@@ -78,7 +78,10 @@ async def example(request: Request) -> Response:
 
 @router.post(PATH)
 async def submit(request: Request) -> Response:
-    """Score the form and redirect to the prediction; on errors, return the filled-in form with messages."""
+    """Score the form and redirect to the prediction; on errors, return the filled-in form with messages.
+
+    The switch of the language sends the form, too: it is returned as it was entered, in the language of the address.
+    """
     serving, caller = serving_of(request), caller_of(request)
     body, kind = await request.body(), request.headers.get("content-type", "")
     parts = await serving.parsed(partial(parts_of, body, kind))
@@ -90,9 +93,11 @@ async def submit(request: Request) -> Response:
             request, replace(typed, page=None, kept=""), Faults({}, general=gettext(_OLD)), status=problem.status
         )
     typed = await _with_kept_page(request, typed)
-    wrong = Faults(typed.faults(serving.predictor.bundle), gettext(_LOST) if typed.kept and typed.page is None else "")
-    if wrong.values or wrong.page:
-        return await _form(request, keep_page(typed, serving.held, caller), wrong, status=422)
+    values = {} if typed.show == FORM else typed.faults(serving.predictor.bundle)
+    wrong = Faults(values, gettext(_LOST) if typed.kept and typed.page is None else "")
+    if wrong.values or wrong.page or typed.show:
+        status = 422 if wrong.values or wrong.page else 200
+        return await _form(request, keep_page(typed, serving.held, caller), wrong, status=status)
     try:
         entry = await unless_left(request, serving.score(typed.query, caller))
     except ProblemError as problem:
@@ -132,7 +137,8 @@ async def explanation(request: Request, prediction_id: str) -> Response:
     if query is not None:
         try:
             part = explained_part(request, entry)
-            explained = await unless_left(request, serving.pool.run(partial(why, serving, query, site.titles, part)))
+            explain = partial(why, serving, query, site.titles, part, percent=prefers_percent(request))
+            explained = await unless_left(request, serving.pool.run(explain))
             if explained is None:
                 return _GONE
             require_same_prediction(entry, explained.content["probability"], part)

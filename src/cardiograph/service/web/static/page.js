@@ -68,6 +68,8 @@ function arrived(event) {
   announce(document.getElementById("answer"));
 }
 
+// the switch of the language sends the form and gets a whole document, which htmx would take apart
+document.addEventListener("submit", (event) => { if (event.submitter?.name === "show") event.stopPropagation(); }, true);
 // a file dropped outside the zone must not replace this document
 for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
 document.addEventListener("htmx:afterSettle", arrived);
