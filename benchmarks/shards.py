@@ -118,7 +118,7 @@ def examples(reference: SearchPoints, epochs: int) -> TrainingTask:
     tables.append(NeighbourTable.of(nearest(known.values, queries.values, k=K), tables[0].degree))
     parts = (slice(count), slice(count, None))
     sets = [Examples.of(values[part], table, labels[part]) for part, table in zip(parts, tables, strict=True)]
-    config = ModelConfig(epochs=epochs, patience=epochs, learning_rate=0.01)
+    config = ModelConfig(epochs=epochs, patience=epochs)
     return TrainingTask("sign", sets[0], sets[1], config=config, seed=0)
 
 
