@@ -32,7 +32,7 @@ def test_a_line_says_the_stage_its_steps_and_its_seconds():
     lines.advance(12)
     lines.advance()
     seconds[0] += 21.4
-    assert lines.line == "reading pages: 13 of 690 images, 21 s, about 1115 s left"
+    assert lines.line == "reading pages: 13 of 690 images, 21 s, about 1114 s left"
     lines.start("report", 1)
     assert lines.line == "report: 0 s"
 

@@ -159,7 +159,7 @@ def read_values(
     import pandas as pd
 
     columns: dict[str, list[float]] = {}
-    keys: list[Any]
+    keys: Sequence[Any]
     unread: list[tuple[int, str]] = []
     for name, reading in readings.items():
         # 1 and 1.0 are equal, but written otherwise
