@@ -118,11 +118,10 @@ def _rows_with_twin(
     k = min(len(rows), 1 + int(np.bincount(groups).max()))
     bound = np.nextafter(MAX_DIFFERENCE_STD, 1)
     distance, index = cKDTree(scaled[rows]).query(scaled[rows], k=k, p=np.inf, distance_upper_bound=bound)
-    others = np.append(groups[rows], -1)[
-        index
-    ]  # the tree gives one row too many where it finds nothing within the bound
+    others = np.append(groups[rows], -1)[index]  # the tree gives one row too many where it finds none near
     near = (distance <= MAX_DIFFERENCE_STD) & (others != groups[rows][:, None])
-    return rows[near.any(axis=1)]
+    found: NDArray[np.int64] = rows[near.any(axis=1)]
+    return found
 
 
 def _shuffled(

@@ -271,7 +271,8 @@ def _probed_alone(lists: IvfIndex, query: NDArray[np.float32], own: NDArray[np.f
     if len(near) > len(lowered) // 4:  # the axes hold too little of the variance
         return probed(lists, query)[0]
     exact = squared_distances(lists.centroids, near, query, np.zeros(len(near), np.int64))
-    return near[np.argsort(exact, kind="stable")[:probes]]
+    nearest: NDArray[np.int64] = near[np.argsort(exact, kind="stable")[:probes]]
+    return nearest
 
 
 def _list_by_list(  # noqa: PLR0913 - one step of a search, with all its settings
