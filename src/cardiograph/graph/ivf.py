@@ -269,9 +269,10 @@ def _probed_alone(lists: IvfIndex, query: NDArray[np.float32], own: NDArray[np.f
     longest = float(np.einsum("ij,ij->i", lowered, lowered).max())
     near = np.flatnonzero(low <= limit + rounding(squared_lengths(own), longest)[0])
     if len(near) > len(lowered) // 4:  # the axes hold too little of the variance
-        return probed(lists, query)[0]
+        nearest: NDArray[np.int64] = probed(lists, query)[0]
+        return nearest
     exact = squared_distances(lists.centroids, near, query, np.zeros(len(near), np.int64))
-    nearest: NDArray[np.int64] = near[np.argsort(exact, kind="stable")[:probes]]
+    nearest = near[np.argsort(exact, kind="stable")[:probes]]
     return nearest
 
 
