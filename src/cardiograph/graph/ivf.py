@@ -272,8 +272,7 @@ def _probed_alone(lists: IvfIndex, query: NDArray[np.float32], own: NDArray[np.f
         nearest: NDArray[np.int64] = probed(lists, query)[0]
         return nearest
     exact = squared_distances(lists.centroids, near, query, np.zeros(len(near), np.int64))
-    nearest = near[np.argsort(exact, kind="stable")[:probes]]
-    return nearest
+    return near[np.argsort(exact, kind="stable")[:probes]]
 
 
 def _list_by_list(  # noqa: PLR0913 - one step of a search, with all its settings
