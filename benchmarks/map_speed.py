@@ -19,7 +19,7 @@ import numpy as np
 from jinja2 import Template
 from playwright.sync_api import Page, sync_playwright
 
-from cardiograph.patient_map.assets import SCRIPT, STYLE, asset, embedded
+from cardiograph.patient_map.assets import STYLE, asset, embedded, map_script
 from cardiograph.patient_map.content import Column, PatientMap
 
 FRAMES = """async ([event, seconds]) => {
@@ -63,7 +63,7 @@ def page(records: int) -> str:
     return (
         f"<!DOCTYPE html><html><head><style>{asset(STYLE)}</style></head><body>{markup}"
         f'<script type="application/json" id="patient-map-content">{embedded(content)}</script>'
-        f"<script>{asset(SCRIPT)}</script></body></html>"
+        f"<script>{map_script()}</script></body></html>"
     )
 
 
