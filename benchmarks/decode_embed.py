@@ -63,7 +63,11 @@ def timed(work: Callable[[], Any], pages: int) -> tuple[Times, Any]:
 def cohort_of(files: list[Path]) -> Cohort:
     """Records that are nothing but these pages."""
     labels = np.arange(len(files)) % 2
-    names = {"record_id": [file.name for file in files], "patient_id": None, "class_name": labels.astype(str)}
+    names = {
+        "record_id": [f"{row} {file.name}" for row, file in enumerate(files)],
+        "patient_id": None,
+        "class_name": labels.astype(str),
+    }
     return Cohort(pd.DataFrame({**names, "label": labels, "ecg": [str(file) for file in files], "split": None}), ())
 
 
