@@ -162,3 +162,16 @@ def assert_same_links(found, expected):
 def test_shards_of_the_graph_are_searched_by_processes(exact_up_to):
     config = GraphConfig(shards=2, exact_up_to=exact_up_to)
     assert_same_links(linked("processes:2", config), linked("threads", config))
+
+
+def test_a_cluster_that_does_not_start_is_no_traceback(monkeypatch):
+    ray = pytest.importorskip("ray")
+
+    def late(**_):
+        message = "The current node timed out during startup."
+        raise Exception(message)  # noqa: TRY002 - as Ray does
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray, "init", late)
+    with work_on("ray"), pytest.raises(RunError, match="on this machine cannot be used"):
+        current_workers().count()
