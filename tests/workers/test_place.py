@@ -169,7 +169,7 @@ def test_a_cluster_that_does_not_start_is_no_traceback(monkeypatch):
 
     def late(**_):
         message = "The current node timed out during startup."
-        raise Exception(message)  # noqa: TRY002 - as Ray does
+        raise Exception(message)
 
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(ray, "init", late)

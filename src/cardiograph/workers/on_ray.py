@@ -81,7 +81,7 @@ class RayWorkers:
         settings: dict[str, Any] = {} if address else {"include_dashboard": False}
         try:
             self._ray.init(address=self._address, log_to_driver=False, logging_level=logging.ERROR, **settings)
-        except Exception as error:  # noqa: BLE001 - Ray raises plain exceptions where a node does not start in time
+        except Exception as error:  # Ray raises plain exceptions where a node does not start in time
             place = f"the cluster at {address}" if address else "a cluster on this machine"
             message = f"--on ray: {place} cannot be used ({error}); try again, or leave out --on"
             raise RunError(message) from error
