@@ -10,9 +10,13 @@ from cardiograph.containers import Axes, IvfIndex, SearchPoints
 from cardiograph.graph import ivf as module
 from cardiograph.graph.attach import attach, build_graph, group_members
 from cardiograph.graph.exact import nearest
-from cardiograph.graph.ivf import fit_ivf, nearest_by_ivf, probed
+from cardiograph.graph.ivf import fit_ivf, probed, rank_by_ivf
 
 CONFIG = GraphConfig(exact_up_to=200)
+
+
+def nearest_by_ivf(*given, **settings):
+    return rank_by_ivf(*given, **settings).neighbours()
 
 
 def mixture(count, seed=0, width=40):

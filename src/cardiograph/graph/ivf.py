@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.containers import Axes, IvfIndex, NearestNeighbours, NeighbourIndex, ShardedIndex
+from cardiograph.containers import Axes, IvfIndex, NeighbourIndex, ShardedIndex
 from cardiograph.graph.bounds import few_axes
 from cardiograph.graph.exact import (
     MARGIN,
@@ -150,7 +150,7 @@ def _with_recall(
     true = nearest(values, values[sample], k=k, metric=metric, forbidden=forbidden).index
     wanted = (true >= 0).sum(1)
     while True:
-        found = nearest_by_ivf(lists, values, values[sample], k=k, metric=metric, forbidden=forbidden).index
+        found = rank_by_ivf(lists, values, values[sample], k=k, metric=metric, forbidden=forbidden).index
         hits = ((true[:, :, None] == found[:, None, :]).any(2) & (true >= 0)).sum(1)
         shares = hits[wanted > 0] / wanted[wanted > 0]
         recall = float(shares.mean()) if len(shares) else 1.0
@@ -160,19 +160,6 @@ def _with_recall(
         if recall - 2 * error >= RECALL or lists.probes == len(lists.centroids):
             return lists
         lists = dataclasses.replace(lists, probes=min(len(lists.centroids), round(lists.probes * STEP)))
-
-
-def nearest_by_ivf(
-    lists: IvfIndex,
-    reference: NDArray[np.float32],
-    queries: NDArray[np.float32],
-    *,
-    k: int,
-    metric: str = "euclidean",
-    forbidden: Sequence[NDArray[np.int64]] | None = None,
-) -> NearestNeighbours:
-    """Find the ``k`` nearest members of the nearest lists of each query; see :func:`rank_by_ivf`."""
-    return rank_by_ivf(lists, reference, queries, k=k, metric=metric, forbidden=forbidden).neighbours()
 
 
 def rank_by_ivf(

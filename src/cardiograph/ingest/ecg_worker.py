@@ -191,37 +191,24 @@ def _keep_input(found: ReadFile, context: RunContext) -> None:
 
 
 def vectors_by_workers(
+    workers: Workers,
     work: Callable[[EcgWorker, list[KnownFile]], list[tuple[KnownFile, Vector | None, bytes | None]]],
     files: Iterable[KnownFile],
     count: int,
     context: RunContext,
     encoder: tuple[Engine, EncoderFacts] | None = None,
-) -> Iterator[tuple[str, Vector | None]] | None:
-    """Yield key and vector of each file as workers compute them; None if there are no workers but this process.
+) -> Iterator[tuple[str, Vector | None]]:
+    """Yield key and vector of each file as workers compute them.
 
     Args:
+        workers: Workers.
         work: Method of :class:`EcgWorker`.
         files: Files.
         count: Their number.
         context: Settings, and the cache, which receives leads that were digitised.
         encoder: Encoder that the workers need.
     """
-    workers = current_workers()
-    return (
-        None
-        if workers is None or not count
-        else _vectors(workers, work, _tasks(files, count, workers), context, encoder)
-    )
-
-
-def _vectors(
-    workers: Workers,
-    work: Callable[[EcgWorker, list[KnownFile]], list[tuple[KnownFile, Vector | None, bytes | None]]],
-    tasks: Iterable[list[KnownFile]],
-    context: RunContext,
-    encoder: tuple[Engine, EncoderFacts] | None,
-) -> Iterator[tuple[str, Vector | None]]:
-    for results in workers.map(_start(context, encoder), work, tasks):
+    for results in workers.map(_start(context, encoder), work, _tasks(files, count, workers)):
         for file, vector, packed in results:
             if packed is not None:
                 context.cache.keep_leads(file.facts.file_sha256, LEADS_VERSION, packed)

@@ -19,6 +19,7 @@ from cardiograph.ingest.page_facts import read_view
 from cardiograph.ingest.page_index import PageIndex
 from cardiograph.ingest.vectors import Vectors, cached_vectors
 from cardiograph.threads import available_threads
+from cardiograph.workers import current_workers
 from cardiograph.workers.in_order import in_order
 
 
@@ -54,8 +55,10 @@ def embed_pages(
 
     def compute(missing: list[str]) -> Vectors:
         files = known_files([(key, first[key]) for key in missing], page_index, context, digitised=leads)
-        elsewhere = vectors_by_workers(EcgWorker.embed, files, len(missing), context, (engine, encoder))
-        return here(missing) if elsewhere is None else elsewhere
+        workers = current_workers()
+        if workers is None or not missing:
+            return here(missing)
+        return vectors_by_workers(workers, EcgWorker.embed, files, len(missing), context, (engine, encoder))
 
     found = cached_vectors(stage, list(first), compute, fingerprint, context, unit="ECGs" if leads else "images")
     values = np.full((len(page_index.facts), len(next(iter(found.values()))) if found else 0), np.nan, np.float32)

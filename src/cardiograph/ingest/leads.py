@@ -17,6 +17,7 @@ from cardiograph.ingest.ecg_worker import EcgWorker, KnownFile, known_leads, vec
 from cardiograph.ingest.page_index import PageIndex
 from cardiograph.ingest.vectors import Vectors, cached_vectors
 from cardiograph.threads import available_threads
+from cardiograph.workers import current_workers
 from cardiograph.workers.in_order import in_order
 
 
@@ -36,9 +37,9 @@ def measure_ecgs(page_index: PageIndex, context: RunContext) -> NDArray[np.float
 
     def compute(missing: list[str]) -> Vectors:
         files = known_files([(digest, different[digest]) for digest in missing], page_index, context)
-        elsewhere = vectors_by_workers(EcgWorker.measure, files, len(missing), context)
-        if elsewhere is not None:
-            yield from elsewhere
+        workers = current_workers()
+        if workers is not None and missing:
+            yield from vectors_by_workers(workers, EcgWorker.measure, files, len(missing), context)
             return
         leads = read_leads(page_index, [different[digest] for digest in missing], context)
         for digest, each in zip(missing, leads, strict=True):
