@@ -62,12 +62,15 @@ def take_part(folders, rank, world, meeting, dies):
             os._exit(9)
 
     folder = folders[rank % len(folders)]
+    given = [each for each in folder.iterdir() if each.is_file() and each.name != CHECKPOINT]
     torch.set_num_threads(1)
     try:
         meeting = Meeting(rank, world, f"file://{meeting}", TIMEOUT_S)
         network, history = train_distributed(folder, meeting, every=2, progress=progress)
         result = folder / f"of-{rank}"
-        shutil.copytree(folder, result, ignore=shutil.ignore_patterns("of-*"))
+        result.mkdir()
+        for each in given:  # not the files that process 0 is writing
+            shutil.copy(each, result)
         write_trained(result, network, history)
     except RunError as error:
         (folder / f"error-{rank}").write_text(str(error))

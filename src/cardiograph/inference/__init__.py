@@ -3,6 +3,6 @@
 from cardiograph.containers.answers import Query
 from cardiograph.inference.answers import Scores, mean_distance, outcome_probabilities
 from cardiograph.inference.predictor import Predictor
-from cardiograph.inference.queries import Queries
+from cardiograph.inference.queries import AttachedQueries, Queries
 
-__all__ = ["Predictor", "Queries", "Query", "Scores", "mean_distance", "outcome_probabilities"]
+__all__ = ["AttachedQueries", "Predictor", "Queries", "Query", "Scores", "mean_distance", "outcome_probabilities"]

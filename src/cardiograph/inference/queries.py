@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ class Queries:
     def __len__(self) -> int:
         return len(self.patient_ids)
 
-    @property
+    @cached_property
     def ties(self) -> NDArray[np.float64]:
         """[queries] 0..1 tie-breaking numbers, which depend only on the page and values of the patient."""
         keys = zip(self.pixel_hashes, np.asarray(self.clinical, np.float64), strict=True)

@@ -93,7 +93,7 @@ def record_model(
     The primary model is loaded back from disk, so that test scores come from the very files that are served. Only steps
     with faults may score in another way; the bundle names these faults.
     """
-    predictors, config = {}, context.config
+    predictors, config, steps = {}, context.config, steps.together
     for name, (network, _) in fitted.networks.items():
         bundle = make_bundle(name, network, dataset, fitted.prepared, config)
         bundle = calibrate_bundle(bundle, dataset, fitted.prepared, config, steps)
@@ -127,8 +127,11 @@ def record_scores(
     config: RunConfig,
     steps: PipelineSteps,
 ) -> RunMetrics:
-    """Score validation and test records with every model, and write tables, metrics and metadata."""
-    parts, prepared = {part: dataset.rows(part) for part in (VAL, TEST)}, fitted.prepared
+    """Score validation and test records with every model, and write tables, metrics and metadata.
+
+    The first predictor, that of the primary model, attaches the records for all models.
+    """
+    parts, prepared, steps = {part: dataset.rows(part) for part in (VAL, TEST)}, fitted.prepared, steps.together
     scores = {
         name: {part: steps.score(predictor, dataset, prepared, rows) for part, rows in parts.items()}
         for name, predictor in predictors.items()

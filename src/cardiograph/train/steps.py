@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from cardiograph.containers import ClinicalTable, Cohort, Groups, NearestNeighbo
 from cardiograph.evaluate.predictions import PartPredictions
 from cardiograph.features.fusion import Fusion
 from cardiograph.graph.attach import attach, build_graph
-from cardiograph.inference import Predictor
+from cardiograph.inference import AttachedQueries, Predictor, Queries
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.groups import split_records
 from cardiograph.ingest.page_index import PageIndex, index_pages
@@ -29,6 +30,29 @@ def score_queries(
     """Score records as new patients: the predictor that serves attaches each to the reference records only."""
     scores = predictor.score(dataset.queries(rows))
     return PartScores(scores.by_class, scores.neighbours, prepared.graph.rows, scores)
+
+
+class ScoreTogether:
+    """Scores records as :func:`score_queries` does, with one search for all models that share their reference records.
+
+    The predictor that first scores some records attaches them; later ones use what it found. So they have to be models
+    of the same prepared graph.
+    """
+
+    def __init__(self) -> None:
+        self._attached: dict[bytes, tuple[Queries, AttachedQueries]] = {}
+
+    def __call__(
+        self, predictor: Predictor, dataset: Dataset, prepared: PreparedGraph, rows: NDArray[np.int64]
+    ) -> PartScores:
+        """Return the scores of some rows of the cohort."""
+        known = self._attached.get(rows.tobytes())
+        if known is None:
+            queries = dataset.queries(rows)
+            known = self._attached[rows.tobytes()] = queries, predictor.attach(queries)
+        queries, attached = known
+        scores = predictor.score_attached(attached, queries.ties)
+        return PartScores(scores.by_class, scores.neighbours, prepared.graph.rows, scores)
 
 
 def keep_labels_as_given(predictions: PartPredictions) -> PartPredictions:
@@ -74,6 +98,12 @@ class PipelineSteps:
     serve: Callable[[PreparedGraph, Dataset, RunConfig], PreparedGraph] = keep_training_graph
     cautions: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+
+    @property
+    def together(self) -> PipelineSteps:
+        """The same steps, of which :class:`ScoreTogether` scores, if records are scored as new patients."""
+        alike = self.score is score_queries and not self.faults
+        return dataclasses.replace(self, score=ScoreTogether()) if alike else self
 
 
 DEFAULT_STEPS = PipelineSteps()

@@ -56,7 +56,7 @@ def fit_and_score(
         targets: [records] classes 0..classes-1 to train on instead of the labels, -1 where there is none.
     """
     name = name or config.model.name
-    unnamed, inputs = nameless(dataset), dataset.inputs
+    unnamed, inputs, steps = nameless(dataset), dataset.inputs, steps.together
     if targets is not None:
         inputs = dataclasses.replace(inputs, labels=targets, classes=int(targets.max()) + 1)
     prepared = prepare(inputs, config, fuse=steps.fuse, build_graph=steps.build_graph, attach=steps.attach)
