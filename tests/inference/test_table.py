@@ -5,11 +5,12 @@ from functools import partial
 
 import pandas as pd
 import pytest
-from tests.cli.commands import call
+from tests.cli.commands import call, failed
 from tests.run.labels_cohort import run_on, write
 
 from cardiograph.errors import CohortError
 from cardiograph.inference.table import open_scores, score_table
+from cardiograph.workers import work_on
 
 HEADER = ["record_id", "patient_id", "label", "A", "ef", "age", "ward"]
 ROWS = [
@@ -131,3 +132,18 @@ def test_answers_are_written_whole_or_not_at_all(run, table, tmp_path, monkeypat
     assert call("predict", run, "--table", table)[1].startswith(out.read_text())
     assert pd.read_csv(out)["record_id"].tolist() == [row[0] for row in ROWS]
     assert list(out.parent.iterdir()) == [out]
+
+
+@pytest.mark.slow
+def test_workers_score_a_table_as_this_process_does(run, table):
+    expected = scored(run, table, 100)
+    for size in (3, 100):
+        with work_on("processes:2"):
+            frame, *rest = scored(run, table, size)
+        pd.testing.assert_frame_equal(frame, expected[0], check_exact=True)
+        assert rest == list(expected[1:])
+
+
+def test_workers_are_refused_where_they_have_nothing_to_score(run):
+    status, error = failed("predict", run, "--ef", "0.4", "--on", "processes")
+    assert status == 2 and "--on processes: workers score the patients of --table" in error["error"]

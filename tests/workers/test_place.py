@@ -53,10 +53,10 @@ def cohort(tmp_path_factory):
     return Cohort(pd.DataFrame({**columns, "label": np.arange(len(names)) % 2, "ecg": names}), ())
 
 
-def read_at(place, cohort, folder):
+def read_at(place, cohort, folder, config=CONFIG):
     """Return facts, issues, embeddings and measurements of a cohort that was read with an empty cache."""
     with PageCache(folder) as cache, work_on(place):
-        context = RunContext(CONFIG, cache, NoProgress(), inputs=InputStore(2**20))
+        context = RunContext(config, cache, NoProgress(), inputs=InputStore(2**20))
         kept, pages = index_pages(cohort, with_known_encoder(context))
         encoder = choose_encoder(pages, context)
         cached = [cache.embedding(encoder.facts.fingerprint, facts.leads_key) is not None for facts in pages.facts]

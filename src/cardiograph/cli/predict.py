@@ -13,7 +13,7 @@ import typer
 
 from cardiograph.cli.explain import require_map_options, show_explanation, write_map
 from cardiograph.cli.labels import no_explanation, show_labels
-from cardiograph.cli.options import AsJson, ServiceOptions, SignalOptions, pairs
+from cardiograph.cli.options import AsJson, Place, ServiceOptions, SignalOptions, pairs
 from cardiograph.cli.predict_options import ExplanationOptions, PatientOptions
 from cardiograph.cli.predict_table import cohort_config, show_table, table_scores
 from cardiograph.cli.signature import with_options
@@ -65,12 +65,16 @@ def predict(  # noqa: PLR0913 - a command has its options
         typer.Option("--strict", help="With --table: write nothing and fail if any patient cannot be scored."),
     ] = False,
     explanation: ExplanationOptions,
+    on: Place = "threads",
     as_json: AsJson = False,
 ) -> None:
     """Score a patient, or a table of patients, with a finished run: probability, class and the most similar records."""
     from cardiograph.artifacts.label_folders import label_folders
 
     source = run_or_service(run, service.url, service.key_file)
+    if on != "threads" and (table is None or not isinstance(source, Path)):
+        message = f"--on {on}: workers score the patients of --table with a run on this machine; leave it out"
+        raise ConfigError(message)
     explained, of_class, curve = explanation.explained, explanation.of_class, explanation.curve
     if explanation.map_file is not None:
         require_map_options(explanation.map_file, explained=explained)

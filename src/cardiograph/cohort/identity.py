@@ -12,6 +12,7 @@ from cardiograph.cohort.cells import MISSING_WORDS
 from cardiograph.cohort.table_context import TableContext
 from cardiograph.cohort.tables import Cell
 from cardiograph.containers import PARTS, all_plain, identifier, is_shortened
+from cardiograph.ecg.object_storage import remote_path
 from cardiograph.errors import Issue
 
 Where = Callable[[int], str]
@@ -108,8 +109,11 @@ def unknown_issues(
 
 
 def page_paths(pages: Sequence[str], folder: Path) -> list[str | None]:
-    """Return absolute paths of the pages, with relative ones resolved against ``folder``; None if empty."""
-    return [str((folder / page).absolute()) if page else None for page in pages]
+    """Return absolute paths of the pages, with relative ones resolved against ``folder``; None if empty.
+
+    A path in object storage starts with its scheme.
+    """
+    return [str(remote_path(page) or (folder / page).absolute()) if page else None for page in pages]
 
 
 def split_issues(parts: Sequence[str], where: Where) -> Iterator[RowIssue]:

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from cardiograph.cohort.cells import MISSING_WORDS
 from cardiograph.containers import Origin
+from cardiograph.ecg.object_storage import SCHEMES, remote_path
 from cardiograph.errors import Issue
 
 
@@ -27,6 +28,8 @@ def page_issue(issue: Issue, record: str, origin: Origin | None) -> Issue:
         return dataclasses.replace(issue, where=f"{issue.where} (record {record!r})")
     place = origin.place if "(record" in origin.place else f"{origin.place}, record {record!r}"
     placed = dataclasses.replace(issue, where=f"page {origin.page} ({place.replace(' (', ', ').rstrip(')')})")
+    if issue.code == "missing" and remote_path(origin.page) is not None:
+        return dataclasses.replace(placed, remedy="check bucket and names of the objects; case matters")
     if issue.code != "missing" or (origin.folder / origin.page).is_file():  # of a record, another file may be missing
         return placed
     remedy, found = _likely_mistake(origin.page, origin.folder)
@@ -39,7 +42,7 @@ def _likely_mistake(written: str, folder: Path) -> tuple[str, str | None]:
     if written.lower() in MISSING_WORDS:
         return "leave the cell empty if there is no page", None
     if re.match(r"[a-z][a-z0-9+.-]+://", written, re.IGNORECASE) and not written.lower().startswith("file:"):
-        return "download the page and write the path of the file; URLs are not supported", None
+        return _address_remedy(written), None
     if written.lower().startswith("file:"):
         found = _similar(unquote(re.sub(r"^file:(//)?", "", written, flags=re.IGNORECASE)), folder)
         return "write the path without file://", found
@@ -55,6 +58,13 @@ def _likely_mistake(written: str, folder: Path) -> tuple[str, str | None]:
     if found:
         return "write the exact file name; case, accents and extension matter", found
     return "check the path, or leave the cell empty if there is no page", None
+
+
+def _address_remedy(written: str) -> str:
+    known = tuple(f"{scheme}://" for scheme in SCHEMES)
+    if written.lower().startswith(known):
+        return "write BUCKET/FOLDER/NAME after //, without empty parts, . and .."
+    return f"download the page and write the path of the file; of addresses only {', '.join(known)} are read"
 
 
 def _similar(written: str, folder: Path) -> str | None:

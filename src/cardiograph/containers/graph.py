@@ -208,6 +208,10 @@ class NearestNeighbours:
     def __len__(self) -> int:
         return len(self.index)
 
+    def of(self, rows: slice) -> NearestNeighbours:
+        """Return the neighbours of some records."""
+        return NearestNeighbours(self.index[rows], self.distance[rows])
+
     @classmethod
     def stacked(cls, parts: Sequence[NearestNeighbours]) -> NearestNeighbours:
         """Concatenate the rows of several tables, padded to the widest."""

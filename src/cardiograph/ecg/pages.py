@@ -25,6 +25,7 @@ from cardiograph.ecg.draw.paper import STANDARD_ROWS, PaperLayout, draw_page
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import LEADS
 from cardiograph.ecg.medians import median
+from cardiograph.ecg.object_storage import at_hand, local_copy
 from cardiograph.ecg.pdf_pages import read_pdf_or_page
 from cardiograph.ecg.readers.read import HEAD_BYTES, find_format, open_source, read_source
 from cardiograph.ecg.readers.record_zip import RECORD_SUFFIXES, pack_record, without_names
@@ -177,10 +178,11 @@ def prepare_ecg(
     Raises:
         PageError: If the file cannot be used; with one issue whose ``where`` names the page.
     """
-    read = _read(source, name, config)
-    if needs == "leads" and isinstance(read, Ecg):
-        return _recorded(read, source, name, config, draw=draw)
-    decoded, leads = (read, None) if isinstance(read, DecodedPage) else (_drawn(read, source), read)
+    with at_hand(source) as here:
+        read = _read(here, name, config)
+        if needs == "leads" and isinstance(read, Ecg):
+            return _recorded(read, here, name, config, draw=draw)
+        decoded, leads = (read, None) if isinstance(read, DecodedPage) else (_drawn(read, here), read)
     page = prepare_decoded(decoded, name=name, config=config)
     if needs == "page":
         return EcgFile(page)
@@ -224,16 +226,18 @@ def read_leads_again(path: Path, config: PagesConfig) -> tuple[str, Ecg | None, 
     Raises:
         PageError: If the file can no longer be read.
     """
-    found = _read(path, path.name, config)
-    if isinstance(found, Ecg):
-        return file_sha256(path), found, False
+    with local_copy(path) as copy:
+        found = _read(copy.path, path.name, config)
+        if isinstance(found, Ecg):
+            return file_sha256(copy.path), found, False
     return found.file_sha256, digitised(found, path.name)[0], True
 
 
 def read_page_and_leads(source: Path | bytes, *, name: str, config: PagesConfig) -> tuple[DecodedPage, Ecg | None]:
     """Read a file as :func:`read_any_page` does; also return the leads of a file of signals, None for a page."""
-    ecg = _read(source, name, config)
-    return (ecg, None) if isinstance(ecg, DecodedPage) else (_drawn(ecg, source), ecg)
+    with at_hand(source) as here:
+        ecg = _read(here, name, config)
+        return (ecg, None) if isinstance(ecg, DecodedPage) else (_drawn(ecg, here), ecg)
 
 
 def _drawn(ecg: Ecg, source: Path | bytes, *, draw: bool = True) -> DecodedPage:

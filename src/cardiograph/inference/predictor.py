@@ -38,6 +38,9 @@ from cardiograph.uncertainty.calibrators import Calibrator
 from cardiograph.uncertainty.several_classes import ClassCalibrator
 from cardiograph.uncertainty.uncertainty import Uncertainty
 
+QUERIES_AT_ONCE = 8192
+"""Maximum number of queries whose neighbours are unfolded at once; each takes some kilobytes."""
+
 PROBE_TOLERANCE = 1e-3
 """Largest relative difference of the probe embedding at which an engine counts as the same."""
 
@@ -279,7 +282,9 @@ class Predictor(PatientPredictor[Prediction]):
         ``ties`` are [queries] 0..1, see :attr:`Queries.ties`.
         """
         neighbours, features = attached.neighbours, attached.features
-        logits = self.logits(torch.from_numpy(features.values), neighbours)
+        own, parts = torch.from_numpy(features.values), range(0, max(1, len(neighbours)), QUERIES_AT_ONCE)
+        rows = [slice(start, start + QUERIES_AT_ONCE) for start in parts]
+        logits = torch.cat([self.logits(own[each], neighbours.of(each)) for each in rows])
         self.bundle.require_unchanged()  # a large bundle is memory-mapped and may have changed meanwhile
         absent = tuple(
             tuple(block for block, has in zip(self._blocks, row, strict=True) if not has) for row in features.present

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +14,22 @@ from cardiograph.cohort.page_places import page_issue
 from cardiograph.cohort.patients import CHUNK_ROWS, Patients, PatientTable, Refused
 from cardiograph.containers import Prediction
 from cardiograph.containers.labels import LabelsPrediction
+from cardiograph.ecg.object_storage import require_visible
 from cardiograph.errors import CohortError, InputError, Issue, PageError
-from cardiograph.inference import Query
-from cardiograph.inference.labels import load_any
+from cardiograph.inference import Predictor, Query
+from cardiograph.inference.labels import LabelsPredictor, load_any
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.threads import set_threads
+from cardiograph.workers import Workers, current_workers
 
 if TYPE_CHECKING:
     import pandas as pd
 
+PAGES_IN_TASK = 16
+"""Number of patients with an ECG in one task of a worker."""
+
+ROWS_IN_TASK = 1024
+"""Number of patients in one task of a worker, for a model without ECGs."""
 
 Predict = Callable[[Iterator[Query]], Iterator[Prediction | LabelsPrediction | InputError]]
 """Function that scores patients in order and returns an error for a patient that cannot be scored."""
@@ -68,13 +76,27 @@ class TableScores:
         """
         self._progress.start(self._stage, self._table.rows, unit="patients")
         waiting: list[dict[str, Any]] = []  # the columns are not known before the first answer
-        for patients in self._table:
-            waiting += self._score(patients)
+        asked, chunks = itertools.tee(self._table)
+        answers = self._predict(query for patients in asked for query in self._queries(patients))
+        for patients in chunks:
+            waiting += self._score(patients, answers)
             if self.columns:
                 yield waiting
                 waiting = []
         if not self.columns:
             raise all_or_none(self.issues, self.refused, self.refused)
+
+    def _queries(self, patients: Patients) -> Iterator[Query]:
+        read = [name for name in patients.values if name in self._variables]
+        values = zip(*(patients.values[name].tolist() for name in read), strict=True) if read else itertools.repeat(())
+        for name, patient, page, cells in zip(patients.record_ids, patients.patient_ids, patients.pages, values):  # noqa: B905
+            yield Query(
+                page=Path(page) if self._takes_pages and page is not None else None,
+                clinical=dict(zip(read, cells, strict=True)),
+                patient_id=patient,
+                name=name,
+                gate=self._gate,
+            )
 
     @property
     def rows(self) -> int:
@@ -92,12 +114,14 @@ class TableScores:
 
         return pd.DataFrame(list(rows), columns=self.columns)
 
-    def _score(self, patients: Patients) -> list[dict[str, Any]]:
+    def _score(
+        self, patients: Patients, answers: Iterator[Prediction | LabelsPrediction | InputError]
+    ) -> list[dict[str, Any]]:
         rows: list[tuple[int, dict[str, Any]]] = []
         refused = list(patients.refused)
-        answers = self._predict(_queries(patients, self._variables, takes_pages=self._takes_pages, gate=self._gate))
         self._progress.advance(len(refused))
-        for record, (line, name, answer) in enumerate(zip(patients.lines, patients.record_ids, answers, strict=True)):
+        for record, (line, name) in enumerate(zip(patients.lines, patients.record_ids, strict=True)):
+            answer = next(answers)
             if isinstance(answer, InputError):
                 origin = patients.origin(record)
                 refused.append(Refused(line, name, tuple(page_issue(each, name, origin) for each in answer.issues)))
@@ -121,19 +145,58 @@ def all_or_none(issues: list[Issue], refused: int, patients: int) -> InputError:
     return (PageError if only_pages else CohortError)(message, issues)
 
 
-def _queries(
-    patients: Patients, variables: Collection[str], *, takes_pages: bool, gate: bool | None
-) -> Iterator[Query]:
-    read = [name for name in patients.values if name in variables]
-    values = zip(*(patients.values[name].tolist() for name in read), strict=True) if read else itertools.repeat(())
-    for name, patient, page, cells in zip(patients.record_ids, patients.patient_ids, patients.pages, values):  # noqa: B905
-        yield Query(
-            page=Path(page) if takes_pages and page is not None else None,
-            clinical=dict(zip(read, cells, strict=True)),
-            patient_id=patient,
-            name=name,
-            gate=gate,
-        )
+@dataclass(frozen=True)
+class _ScorerStart:
+    """What a worker needs to load a run.
+
+    Args:
+        run: Folder of the run, absolute.
+        pages: Settings for reading ECG files that replace those of the run.
+    """
+
+    run: Path
+    pages: Mapping[str, Any]
+
+    def __call__(self) -> Predictor | LabelsPredictor:
+        """Load the run.
+
+        Raises:
+            RunError: If this machine does not see the run, or it cannot be used.
+        """
+        require_visible(self.run / "bundle")
+        return _load(self.run, self.pages)
+
+
+def _load(run: Path, pages: Mapping[str, Any]) -> Predictor | LabelsPredictor:
+    predictor = load_any(run)
+    return predictor.with_pages(**pages) if pages else predictor
+
+
+def _score_some(
+    predictor: Predictor | LabelsPredictor, task: tuple[int, list[Query]]
+) -> tuple[int, list[Prediction | LabelsPrediction | InputError]]:
+    """Score some patients in a worker, and return them with the number of their task."""
+    number, queries = task
+    for query in queries:
+        if isinstance(query.page, Path):
+            require_visible(query.page)
+    return number, list(predictor.predict_each(queries))
+
+
+def _by_workers(workers: Workers, start: _ScorerStart, size: int) -> Predict:
+    """Return a function that gives patients to workers, ``size`` at once, and yields the answers in order."""
+
+    def predict(queries: Iterator[Query]) -> Iterator[Prediction | LabelsPrediction | InputError]:
+        finished: dict[int, list[Prediction | LabelsPrediction | InputError]] = {}
+        tasks = enumerate(iter(lambda: list(itertools.islice(queries, size)), []))
+        due = 0
+        for number, answers in workers.map(start, _score_some, tasks):
+            finished[number] = answers
+            while due in finished:
+                yield from finished.pop(due)
+                due += 1
+
+    return predict
 
 
 def _reason(refused: Refused) -> str:
@@ -151,6 +214,8 @@ def open_scores(
 ) -> TableScores:
     """Load a run and check a table of patients, which are scored when the result is iterated.
 
+    Inside :func:`cardiograph.workers.work_on`, workers load the run and score the patients.
+
     Args:
         run: Folder of a finished run.
         table: Table with the columns of the run's cohort.
@@ -166,17 +231,18 @@ def open_scores(
     set_threads()
     directory = RunDirectory(next(iter(label_folders(run).values()), run))  # all labels read a table in the same way
     directory.require_finished()
-    predictor = load_any(run)
-    predictor = predictor.with_pages(**pages) if pages else predictor
+    predictor, workers = _load(run, pages or {}), current_workers()
     scaler, read = predictor.bundle.scaler, directory.config().cohort
     if scaler is not None and read.modality == "image":  # the run simulated its values; new patients have measured ones
         read = read.model_copy(update={"modality": "auto"})
-    progress = progress or NoProgress()
+    progress, sees = progress or NoProgress(), predictor.bundle.served.encoder is not None
     return TableScores(
         PatientTable(table, read, reads=predictor.reads, size=size, progress=progress),
-        predictor.predict_each,
+        predictor.predict_each
+        if workers is None
+        else _by_workers(workers, _ScorerStart(run.resolve(), pages or {}), PAGES_IN_TASK if sees else ROWS_IN_TASK),
         variables=predictor.reads,
-        takes_pages=predictor.bundle.served.encoder is not None,
+        takes_pages=sees,
         progress=progress,
         stage="scoring patients",
         gate=gate,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import platform
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from cardiograph.config import RunConfig
 from cardiograph.ecg.ecg import Ecg
+from cardiograph.ecg.object_storage import local_copy, require_visible
 from cardiograph.ecg.packed import pack, unpack
 from cardiograph.ecg.pages import LEADS_VERSION, read_leads_again
 from cardiograph.encoders.engine import EncoderFacts, Engine, load_engine
 from cardiograph.encoders.leads_input import leads_input
-from cardiograph.errors import PageError, RunError
+from cardiograph.errors import PageError
 from cardiograph.features.measurements import measurement_vector
 from cardiograph.imaging.prepare import to_input
 from cardiograph.ingest.context import RunContext
@@ -49,6 +50,25 @@ class UnreadFile:
     path: Path
     name: str
     packed: bytes | None
+
+
+@dataclass(frozen=True)
+class IndexedFile:
+    """What reading a file gave.
+
+    Args:
+        path: File.
+        found: Facts about its page, or the error why it cannot be used.
+        packed: Its leads, packed, if they were digitised now.
+        versions: Names and versions of the objects that were read; empty for a file that is no object.
+        embedding: Its embedding, if it was computed at once.
+    """
+
+    path: Path
+    found: PageFacts | PageError
+    packed: bytes | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    embedding: Vector | None = None
 
 
 @dataclass(frozen=True)
@@ -81,28 +101,25 @@ class EcgWorker:
         self._reads = "page" if encoder is None else encoder[0].reads
         self._engine = None if encoder is None else load_engine(encoder[1], encoder[0])
 
-    def index(self, files: list[UnreadFile]) -> list[tuple[Path, PageFacts | PageError, bytes | None, Vector | None]]:
-        """Return path, facts or error, leads that were digitised, and embedding of each file."""
+    def index(self, files: list[UnreadFile]) -> list[IndexedFile]:
+        """Read each file, and embed it."""
         return [self._index(file) for file in files]
 
-    def _index(self, file: UnreadFile) -> tuple[Path, PageFacts | PageError, bytes | None, Vector | None]:
-        _require_visible(file.path)
-        try:
-            read = read_file(file.path, file.name, self._config, file.packed)
-        except PageError as error:
-            return file.path, error, None, None
-        if self._engine is None:
-            return file.path, read.facts, read.packed, None
+    def _index(self, file: UnreadFile) -> IndexedFile:
+        require_visible(file.path)
+        indexed, read = _index_file(file, self._config)
+        if read is None or self._engine is None:
+            return indexed
         if self._reads == "page":
-            return file.path, read.facts, read.packed, self._embedding(read.page_input())
-        return file.path, read.facts, read.packed, None if read.leads is None else self._of_leads(read.leads)
+            return dataclasses.replace(indexed, embedding=self._embedding(read.page_input()))
+        return indexed if read.leads is None else dataclasses.replace(indexed, embedding=self._of_leads(read.leads))
 
     def embed(self, files: list[KnownFile]) -> list[tuple[KnownFile, Vector | None, bytes | None]]:
         """Return the embedding of each file, None without readable leads, and leads that were digitised for it."""
         return [self._embed(file) for file in files]
 
     def _embed(self, file: KnownFile) -> tuple[KnownFile, Vector | None, bytes | None]:
-        _require_visible(file.path)
+        require_visible(file.path)
         if self._reads == "page":
             return file, self._embedding(to_input(read_view(file.path, file.facts, self._config.pages))), None
         leads, packed = known_leads(file, self._config)
@@ -113,7 +130,7 @@ class EcgWorker:
         return [self._measure(file) for file in files]
 
     def _measure(self, file: KnownFile) -> tuple[KnownFile, Vector | None, bytes | None]:
-        _require_visible(file.path)
+        require_visible(file.path)
         leads, packed = known_leads(file, self._config)
         return file, measurement_vector(leads).astype(np.float32), packed
 
@@ -126,6 +143,16 @@ class EcgWorker:
             raise ValueError(message)
         (embedding,) = self._engine.run([encoder_input])
         return embedding
+
+
+def _index_file(file: UnreadFile, config: RunConfig) -> tuple[IndexedFile, ReadFile | None]:
+    """Read a file; None if it cannot be used."""
+    with local_copy(file.path) as copy:
+        try:
+            read = read_file(copy.path, file.name, config, file.packed)
+        except PageError as error:
+            return IndexedFile(file.path, error), None
+    return IndexedFile(file.path, read.facts, read.packed, copy.versions), read
 
 
 def known_leads(file: KnownFile, config: RunConfig) -> tuple[Ecg | None, bytes | None]:
@@ -141,10 +168,8 @@ def known_leads(file: KnownFile, config: RunConfig) -> tuple[Ecg | None, bytes |
     return leads, pack(leads) if was_digitised else None
 
 
-def read_files(
-    files: Iterable[UnreadFile], count: int, context: RunContext
-) -> Iterator[tuple[Path, PageFacts | PageError, bytes | None]]:
-    """Read files and yield path, facts or error, and leads that were digitised, in any order.
+def read_files(files: Iterable[UnreadFile], count: int, context: RunContext) -> Iterator[IndexedFile]:
+    """Read files and yield what was found, in any order.
 
     In threads of this process, ``context.inputs`` receives the encoder inputs. Workers embed each file at once if the
     encoder is known, and the cache receives the embedding.
@@ -157,23 +182,22 @@ def read_files(
     workers = current_workers()
     if workers is None or not count:
 
-        def read(file: UnreadFile) -> tuple[Path, PageFacts | PageError, bytes | None]:
-            try:
-                found = read_file(file.path, file.name, context.config, file.packed)
-            except PageError as error:
-                return file.path, error, None
-            _keep_input(found, context)
-            return file.path, found.facts, found.packed
+        def read(file: UnreadFile) -> IndexedFile:
+            indexed, found = _index_file(file, context.config)
+            if found is not None:
+                _keep_input(found, context)
+            return indexed
 
         with ThreadPoolExecutor(available_threads()) as pool:
             yield from in_order(pool, read, files)
         return
     encoder = context.known_encoder
     for results in workers.map(_start(context, encoder), EcgWorker.index, _tasks(files, count, workers)):
-        for path, facts, packed, embedding in results:
+        for indexed in results:
+            facts, embedding = indexed.found, indexed.embedding
             if encoder is not None and embedding is not None and isinstance(facts, PageFacts):
                 context.cache.keep_embedding(encoder[1].fingerprint, encoder_key(facts, encoder[1]), embedding)
-            yield path, facts, packed
+            yield indexed
 
 
 def encoder_key(facts: PageFacts, encoder: EncoderFacts) -> str:
@@ -226,13 +250,3 @@ def _tasks(files: Iterable[_Item], count: int, workers: Workers) -> Iterator[lis
     waiting = iter(files)
     while some := list(islice(waiting, size)):
         yield some
-
-
-def _require_visible(path: Path) -> None:
-    """Raise RunError if the folder of a file is not there: a file alone may be missing, and is then reported as such."""
-    if not path.parent.exists():
-        message = (
-            f"the worker on {platform.node()} has no folder {path.parent}; all machines must see the files of the cohort "
-            "under the same path: mount the folder there, or leave out --on"
-        )
-        raise RunError(message)

@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 from cardiograph.cohort.page_places import page_issue
 from cardiograph.config_reading import PagesConfig
 from cardiograph.containers import Cohort
+from cardiograph.ecg.object_storage import is_remote
 from cardiograph.ecg.pages import LEADS_VERSION, file_sha256
 from cardiograph.errors import Issue, PageError
 from cardiograph.imaging.page_metadata import METADATA_VERSION
 from cardiograph.imaging.prepare import GATE_CODES, is_refusal, judgement, page_remarks, refusal
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.ecg_worker import UnreadFile, read_files
+from cardiograph.ingest.objects import keep_versions, unchanged_objects
 from cardiograph.ingest.page_facts import PageFacts, require_same_file
 from cardiograph.threads import available_threads
 from cardiograph.workers.in_order import in_order
@@ -140,9 +142,11 @@ def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]
     under += " hash=leads" if needs == "leads" else ""
     known: dict[Path, PageFacts | PageError] = {}
     progress.start("reading pages", len(names), unit="images")
+    objects = unchanged_objects(names, cache)
     with ThreadPoolExecutor(available_threads()) as pool:
         unread: dict[Path, str] = {}
-        for path, digest in zip(names, in_order(pool, _file_sha256, names), strict=True):
+        digests = in_order(pool, lambda path: objects.get(path) if is_remote(path) else _file_sha256(path), names)
+        for path, digest in zip(names, digests, strict=True):
             found = None if digest is None else cache.facts(digest, under)
             if found is None:
                 unread[path] = digest or ""
@@ -150,17 +154,19 @@ def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]
                 known[path] = PageFacts.restore(found)
                 progress.advance()
     files = (
-        UnreadFile(path, names[path], None if context.config.needs == "page" else cache.leads(digest, LEADS_VERSION))
+        UnreadFile(path, names[path], cache.leads(digest, LEADS_VERSION) if digest and needs != "page" else None)
         for path, digest in unread.items()
     )
     with context.paced("reading pages", len(unread)):
-        for path, facts, packed in read_files(files, len(unread), context):
+        for read in read_files(files, len(unread), context):
+            path, facts = read.path, read.found
             known[path] = facts
             if isinstance(facts, PageFacts):
                 require_same_file(path, facts, unread[path] or facts.file_sha256)
-                if packed is not None:
-                    cache.keep_leads(facts.file_sha256, LEADS_VERSION, packed)
+                if read.packed is not None:
+                    cache.keep_leads(facts.file_sha256, LEADS_VERSION, read.packed)
                 cache.keep_facts(facts.file_sha256, under, dataclasses.asdict(facts))
+                keep_versions(path, facts.file_sha256, read.versions, cache)
             progress.advance()
     return _without_unusable(cohort, paths, _with_refusals(known, names, config), config)
 

@@ -16,6 +16,7 @@ from cardiograph.audit.findings import Audit, Finding, check_codes
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import SHIPPED, RunConfig
 from cardiograph.containers import Cohort, Split
+from cardiograph.ecg.object_storage import local_copy
 from cardiograph.ecg.pages import prepare_ecg, signal_format
 from cardiograph.encoders.shipped import SHIPPED_SHA256, seen_recordings
 from cardiograph.encoders.weights import embedding_width
@@ -153,9 +154,12 @@ def _seen_by_encoder(page_index: PageIndex, config: RunConfig) -> list[int]:
     def is_seen(path: Path | None, facts: PageFacts | None) -> bool:
         if path is None or facts is None:
             return False
-        if facts.leads_sha256 or config.needs != "page" or signal_format(path, name=path.name) is None:
+        if facts.leads_sha256 or config.needs != "page":
             return facts.leads_sha256 in seen
-        leads = prepare_ecg(path, name=path.name, config=config.pages, needs="leads", draw=False).leads
+        with local_copy(path) as copy:
+            if signal_format(copy.path, name=path.name) is None:
+                return False
+            leads = prepare_ecg(copy.path, name=path.name, config=config.pages, needs="leads", draw=False).leads
         return leads is not None and leads.content_hash() in seen
 
     return [row for row, each in enumerate(zip(page_index.paths, page_index.facts, strict=True)) if is_seen(*each)]

@@ -9,6 +9,7 @@ Source: WFDB Applications Guide, header(5) and signal(5), https://physionet.org/
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -115,16 +116,17 @@ def _read_record(source: EcgSource, path: Path) -> Ecg:
     return build_ecg(source, [*names, *others], rows, frame_rate * factor, file_format="wfdb", start=start, notes=notes)
 
 
-def record_files(path: Path) -> list[Path]:
+def record_files(path: Path, *, is_there: Callable[[Path], bool] = Path.is_file) -> list[Path]:
     """Return the files of a record that exist: the given one, its header, and what the header names, in any order.
 
     Args:
         path: Path of the header or of the samples.
+        is_there: Whether a file exists; may bring it from elsewhere.
     """
     found, waiting = {path}, [path.with_suffix(".hea")]
     while waiting and len(found) <= MAX_FILES:
         header = waiting.pop()
-        if not header.is_file():
+        if not is_there(header):
             continue
         found.add(header)
         with open_regular(header) as handle:
@@ -133,8 +135,8 @@ def record_files(path: Path) -> list[Path]:
             if not re.fullmatch(r"[-\w]+(\.\w+)?", name):
                 continue
             named, segment = header.with_name(name), header.with_name(f"{name}.hea")
-            found |= {named} if named.is_file() else set()
-            waiting += [segment] if segment not in found else []
+            found |= {named} if named not in found and is_there(named) else set()
+            waiting += [segment] if "." not in name and segment not in found else []
     return list(found)
 
 
