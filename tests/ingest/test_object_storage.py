@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tests.cli.commands import call
 from tests.ingest.storage_server import storage_server
 from tests.run.recordings_cohort import recording, write_recordings
 from tests.workers.test_place import read_at
 
-from cardiograph.cli.app import main
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.config import load_config
 from cardiograph.containers import Cohort
@@ -172,9 +172,18 @@ def test_a_run_on_objects_has_the_results_of_a_run_on_files(storage, tmp_path, m
         storage.put_object(Bucket="ecgs", Key=f"run/{path.name}", Body=path.read_bytes())
     rows = pd.read_csv(table)
     rows.assign(ecg="s3://ecgs/run/" + rows["ecg"]).to_csv(tmp_path / "objects.csv", index=False)
-    options = ("--set", "model.epochs=5", "--set", "split.test=0.3", "--set", "split.val=0.2")
+    options = (
+        "--set",
+        "model.epochs=5",
+        "--set",
+        "split.train=0.5",
+        "--set",
+        "split.test=0.3",
+        "--set",
+        "split.val=0.2",
+    )
     for name in ("cohort.csv", "objects.csv"):
-        assert main(["run", str(tmp_path / name), "--out", str(tmp_path / name.removesuffix(".csv")), *options]) == 0
+        assert call("run", tmp_path / name, "--out", tmp_path / name.removesuffix(".csv"), *options)[0] == 0
     first, second = ((tmp_path / name / "metrics.json").read_bytes() for name in ("cohort", "objects"))
     assert first == second
-    assert main(["predict", str(tmp_path / "objects"), "--ecg", "s3://ecgs/run/p3.dcm"]) == 0
+    assert call("predict", tmp_path / "objects", "--ecg", "s3://ecgs/run/p3.dcm")[0] == 0

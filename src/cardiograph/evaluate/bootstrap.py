@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cardiograph.evaluate.metrics import METRICS, check, metrics_of, score, weighted_scores
 from cardiograph.evaluate.results import Score
+from cardiograph.threads import in_threads
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -24,6 +25,8 @@ CHUNK_CELLS = 2_000_000
 """Maximum number of weights (resamples x records) in memory at once."""
 MAX_UNDEFINED_SHARE = 0.10
 """Maximum share of resamples in which a metric may be undefined; above it there is no interval."""
+MIN_RECORDS_FOR_THREADS = 20_000
+"""Number of records from which several models, or several levels of a subgroup, are resampled at the same time."""
 MIN_GROUPS = 5
 """Minimum number of groups with a positive record, and of groups without, for an interval."""
 
@@ -128,8 +131,12 @@ def bootstrap_scores(  # noqa: PLR0913 - four arrays that belong together and th
     values_on_all = {model: score(labels, values, thresholds[model]) for model, values in probabilities.items()}
     drawn: dict[str, dict[str, list[Floats]]] = {model: {name: [] for name in names} for model in probabilities}
     for weights in group_weights(labels, groups, resamples=resamples, rng=rng):
-        for model, values in probabilities.items():
-            found = weighted_scores(labels, values, weights, threshold=thresholds[model], names=names)
+
+        def scored(model: str, weights: Floats = weights) -> dict[str, Floats]:
+            return weighted_scores(labels, probabilities[model], weights, threshold=thresholds[model], names=names)
+
+        many = len(labels) >= MIN_RECORDS_FOR_THREADS
+        for model, found in zip(probabilities, in_threads(scored, probabilities, many=many), strict=True):
             for name, each in found.items():
                 drawn[model][name].append(each)
     return {

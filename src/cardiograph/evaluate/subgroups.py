@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.evaluate.bootstrap import MIN_GROUPS, Interval, bootstrap_scores
+from cardiograph.evaluate.bootstrap import MIN_GROUPS, MIN_RECORDS_FOR_THREADS, Interval, bootstrap_scores
 from cardiograph.evaluate.results import SubgroupLevel, Subgroups
+from cardiograph.threads import in_threads
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -112,9 +113,9 @@ def subgroup_scores(  # noqa: PLR0913 - three arrays that belong together, the c
     """
     found: dict[str, Subgroups] = {}
     for grouping in groupings:
-        rows_of = [np.flatnonzero(grouping.level_of == place) for place in range(len(grouping.levels))]
-        levels: list[SubgroupLevel] = []
-        for level, rows in zip(grouping.levels, rows_of, strict=True):
+
+        def scored(place: int, grouping: Grouping = grouping) -> SubgroupLevel:
+            rows = np.flatnonzero(grouping.level_of == place)
             few = _too_few(labels[rows], groups[rows])
             scores = None
             if not few:
@@ -129,16 +130,16 @@ def subgroup_scores(  # noqa: PLR0913 - three arrays that belong together, the c
                     names=SCORES,
                 )["model"]
                 scores = {name: _with_spread(interval).as_score() for name, interval in intervals.items()}
-            levels.append(
-                SubgroupLevel(
-                    level=level,
-                    records=len(rows),
-                    positive=int(labels[rows].sum()),
-                    groups=len(np.unique(groups[rows])),
-                    too_few=few,
-                    scores=scores,
-                )
+            return SubgroupLevel(
+                level=grouping.levels[place],
+                records=len(rows),
+                positive=int(labels[rows].sum()),
+                groups=len(np.unique(groups[rows])),
+                too_few=few,
+                scores=scores,
             )
+
+        levels = in_threads(scored, range(len(grouping.levels)), many=len(labels) >= MIN_RECORDS_FOR_THREADS)
         found[grouping.name] = Subgroups(cut=grouping.cut, levels=levels)
     return found
 

@@ -149,13 +149,16 @@ depends on no weight and returns one row per record, so that training computes i
 MIN_PACKED_DROPOUT_VALUES = 2_000_000
 """Number of values from which :class:`Dropout` draws four at once."""
 
+MIN_PACKED_IN_BATCHES = 100_000
+"""The same where a large graph is trained batch by batch: there the drawing takes a quarter of an epoch."""
+
 
 class Dropout(nn.Dropout):
     """Dropout that decides very many values by 16 random bits each: a tenth of the time, the rate exact to 1/65536."""
 
-    def forward(self, states: Tensor) -> Tensor:
+    def forward(self, states: Tensor, packed_from: int = MIN_PACKED_DROPOUT_VALUES) -> Tensor:
         """In training, set a share of [records, width] values to 0 and scale up the rest."""
-        if not self.training or states.numel() < MIN_PACKED_DROPOUT_VALUES or not 0 < self.p < 1:
+        if not self.training or states.numel() < packed_from or not 0 < self.p < 1:
             return super().forward(states)
         draws = torch.empty(-(-states.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         kept = draws.view(torch.int16)[: states.numel()] >= round(self.p * 65536) - 32768
@@ -244,7 +247,8 @@ class Network(nn.Module):
             needed.insert(0, neighbour_table.reached(needed[0]) if layer.uses_neighbours else needed[0])
         state: Tensor = self.layers[0](*self._inputs(needed[0], own, neighbour_table, aggregated, hide)).relu()
         for layer, sources, records in zip(list(self.layers)[1:], needed, needed[1:], strict=False):
-            state, local = self.dropout(state), neighbour_table.among(records, sources)
+            state = self.dropout(state, MIN_PACKED_IN_BATCHES)
+            local = neighbour_table.among(records, sources) if layer.uses_neighbours else neighbour_table
             mine = state if records is sources else state[torch.searchsorted(sources, records)]
             state = layer(mine, layer.aggregate(mine, state, local), local).relu()  # type: ignore[operator]
         return self._headed(state, neighbour_table.votes[rows])
@@ -259,6 +263,9 @@ class Network(nn.Module):
     ) -> tuple[Tensor, Tensor, NeighbourTable]:
         """Return the inputs of the first layer for some records."""
         layer = self.layers[0]
+        if not layer.uses_neighbours:
+            mine = own[records] if hide is None else hide(own[records])
+            return mine, mine, neighbour_table
         if aggregated is not None and hide is None and layer.aggregates_first:
             return own[records], aggregated[0][records], neighbour_table.of_rows(records)
         sources = neighbour_table.reached(records)

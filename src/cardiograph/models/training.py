@@ -29,7 +29,7 @@ from cardiograph.models.ranks import MeansOfRanks, Ranks, processes_here
 from cardiograph.models.sign import Sign
 from cardiograph.models.sign_init import begin
 from cardiograph.models.trees import BoostedTrees
-from cardiograph.threads import available_threads, one_blas_thread, torch_threads
+from cardiograph.threads import available_threads, keep_freed_memory, one_blas_thread, torch_threads
 
 MIN_RECORDS_FOR_THREADS = 20_000
 """Below this number of records training uses one thread: on a busy machine two threads made an epoch over 431 records 14
@@ -86,6 +86,8 @@ def train(  # noqa: PLR0913 - two sets and the knobs of a training
         key = fingerprint(name, train_set, val_set, config=config, seed=seed, classes=classes)
         ranks.require_same(key)
     many = len(train_set.labels) >= MIN_RECORDS_FOR_THREADS
+    if len(train_set.labels) > config.full_batch_up_to:
+        keep_freed_memory()
     threads = max(1, available_threads() // processes_here()) if many else 1
     with torch.random.fork_rng(devices=[]), torch_threads(threads), one_blas_thread():
         torch.manual_seed(seed)
@@ -138,7 +140,7 @@ class _Log:
         self, network: Model, train_set: Examples, val_set: Examples, config: ModelConfig, ranks: Ranks
     ) -> None:
         self.network, self.train_set, self.val_set, self.ranks = network, train_set, val_set, ranks
-        self._seen = judged_rows(train_set.weights, config.batch) if isinstance(network, Sign) else None
+        self._seen = judged_rows(train_set.weights, config.batch) if _row_by_row(network) else None
         self.best_loss, self.best_epoch = float("inf"), 0
         self.best_state: State = {}
         self.curves: list[Sequence[float]] = []
@@ -173,15 +175,17 @@ class _Log:
     def _train_logits(self) -> tuple[Tensor, Sequence[Tensor]]:
         """Return logits of the training records, or of some of very many, and the states that queries aggregate."""
         own, table = self.train_set.features, self.train_set.neighbour_table
-        if not isinstance(self.network, Sign):
+        if not _row_by_row(self.network):
             logits, states = self.network(own, table, aggregated=self.aggregated)
             return logits, states
         count = len(own) if self._seen is None else len(self._seen)
         part = self.ranks.part(count)
         rows = part if self._seen is None else self._seen[part]
         means = [mean[rows] for mean in self.means]
-        logits, _ = self.network(self.features[rows], table.of_rows(rows), aggregated=means)
-        return self.ranks.gather(logits.cpu(), count), [own, *self.aggregated[:-1]]
+        logits, states = self.network(self.features[rows], table.of_rows(rows), aggregated=means)
+        if isinstance(self.network, Sign):
+            states = [own, *self.aggregated[:-1]]
+        return self.ranks.gather(logits.cpu(), count), states
 
     def _val_logits(self, states: Sequence[Tensor]) -> Tensor:
         """Return logits of the validation records; each process computes its part of them."""
@@ -195,6 +199,13 @@ class _Log:
         """Return the learning curves of all epochs."""
         train_loss, val_loss, train_accuracy, val_accuracy = zip(*self.curves, strict=True)
         return History(train_loss, val_loss, train_accuracy, val_accuracy, self.best_epoch)
+
+
+def _row_by_row(network: Model) -> bool:
+    """Return whether a network scores a record without the states of others, so that its loss needs only some records."""
+    return isinstance(network, Sign) or (
+        isinstance(network, Network) and not any(layer.uses_neighbours for layer in network.layers)
+    )
 
 
 class _Descent:

@@ -21,7 +21,7 @@ from cardiograph.train.trial import fit_and_score
 SEEDS = 5
 """Number of paired splits."""
 
-MAX_RECORDS = 20_000
+MAX_RECORDS = 10_000
 """Records of a larger cohort from which the pairs are drawn: whole groups, at random."""
 
 
