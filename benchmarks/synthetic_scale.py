@@ -1,6 +1,6 @@
 """How near the default comes to what can be known, by number of synthetic patients and by what it reads.
 
-usage: python benchmarks/synthetic_scale.py [--cohort FOLDER] [--patients 5000] [--sizes 600 2000 5000]
+usage: python benchmarks/synthetic_scale.py [--cohort FOLDER] [--patients 5000] [--sizes 600 2000 5000] [--encoder ecg] [--files signals]
 
 One cohort of 5,000 patients (seed 7; drawn again unless --cohort names a folder of `cardiograph synth`), the first ones for
 the smaller sizes. Five folds of whole groups for each size. Beside the default on clinical values,
@@ -96,6 +96,7 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=5000)
     parser.add_argument("--sizes", type=int, nargs="+", default=[600, 2000, 5000])
     parser.add_argument("--encoder", default="resnet18-ecg", help="resnet18-ecg, ecg or resnet18")
+    parser.add_argument("--files", default="pages", help="pages, or signals: recordings of the same hearts, for ecg")
     parser.add_argument("--weights", default="shipped", help="weights of the encoder; for resnet18: random")
     options = parser.parse_args()
     set_threads()
@@ -104,7 +105,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, PageCache(cache_folder()) as cache:
         source = options.cohort or Path(folder) / "cohort"
         if options.cohort is None:
-            write_cohort(source, patients=options.patients, seed=7)
+            write_cohort(source, patients=options.patients, seed=7, files=options.files)
         shared_cohort = SharedCohort(source / "cohort.csv", config, cache, pool=AugmentationPool(0))
         whole = nameless(shared_cohort.build_dataset(shared_cohort.settings(config, Faults(), "both", config.seed))[0])
         truth = pd.read_parquet(source / "truth.parquet")
