@@ -1,6 +1,7 @@
 """How near the default comes to what can be known, by number of synthetic patients and by what it reads.
 
-usage: python benchmarks/synthetic_scale.py [--cohort FOLDER] [--patients 5000] [--sizes 600 2000 5000] [--encoder ecg] [--files signals]
+usage: python benchmarks/synthetic_scale.py [--cohort FOLDER] [--patients 5000] [--sizes 600 2000 5000]
+                                            [--encoder ecg --files signals]
 
 One cohort of 5,000 patients (seed 7; drawn again unless --cohort names a folder of `cardiograph synth`), the first ones for
 the smaller sizes. Five folds of whole groups for each size. Beside the default on clinical values,

@@ -137,8 +137,8 @@ def test_ray_without_the_extra_says_what_to_install(monkeypatch):
 def test_a_worker_that_does_not_see_the_folder_says_so(tmp_path):
     worker = ecg_worker.EcgWorker(CONFIG, None)
     here = ecg_worker.UnreadFile(tmp_path / "missing.dcm", "missing.dcm", None)
-    [(_, error, _, _)] = worker.index([here])
-    assert isinstance(error, PageError)
+    [indexed] = worker.index([here])
+    assert isinstance(indexed.found, PageError)
     elsewhere = ecg_worker.UnreadFile(tmp_path / "not mounted" / "a.dcm", "a.dcm", None)
     with pytest.raises(RunError, match="mount the folder"):
         worker.index([elsewhere])

@@ -13,8 +13,8 @@ import typer
 
 from cardiograph.cli.explain import require_map_options, show_explanation, write_map
 from cardiograph.cli.labels import no_explanation, show_labels
-from cardiograph.cli.options import AsJson, Place, ServiceOptions, SignalOptions, pairs
-from cardiograph.cli.predict_options import ExplanationOptions, PatientOptions
+from cardiograph.cli.options import AsJson, ServiceOptions, SignalOptions, pairs
+from cardiograph.cli.predict_options import ExplanationOptions, PatientOptions, TableOptions
 from cardiograph.cli.predict_table import cohort_config, show_table, table_scores
 from cardiograph.cli.signature import with_options
 from cardiograph.errors import ConfigError
@@ -53,27 +53,16 @@ def predict(  # noqa: PLR0913 - a command has its options
             show_default="the run's setting",
         ),
     ] = None,
-    table: Annotated[
-        Path | None,
-        typer.Option(help="Score many patients: a table with the columns of the cohort; labels are not needed."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="CSV file for the predictions of --table; stdout by default.")
-    ] = None,
-    strict: Annotated[
-        bool,
-        typer.Option("--strict", help="With --table: write nothing and fail if any patient cannot be scored."),
-    ] = False,
+    many: TableOptions,
     explanation: ExplanationOptions,
-    on: Place = "threads",
     as_json: AsJson = False,
 ) -> None:
     """Score a patient, or a table of patients, with a finished run: probability, class and the most similar records."""
     from cardiograph.artifacts.label_folders import label_folders
 
-    source = run_or_service(run, service.url, service.key_file)
-    if on != "threads" and (table is None or not isinstance(source, Path)):
-        message = f"--on {on}: workers score the patients of --table with a run on this machine; leave it out"
+    source, table = run_or_service(run, service.url, service.key_file), many.table
+    if many.on != "threads" and (table is None or not isinstance(source, Path)):
+        message = f"--on {many.on}: workers score the patients of --table with a run on this machine; leave it out"
         raise ConfigError(message)
     explained, of_class, curve = explanation.explained, explanation.of_class, explanation.curve
     if explanation.map_file is not None:
@@ -101,10 +90,10 @@ def predict(  # noqa: PLR0913 - a command has its options
             "--table scores the patients of a file; it cannot be combined with --ecg, --patient-id, --explain or values"
         )
         raise ConfigError(message)
-    if out is not None:
-        refuse_to_overwrite(out, run, [table, service.key_file])
+    if many.out is not None:
+        refuse_to_overwrite(many.out, run, [table, service.key_file])
     with_settings = partial(table_scores, source, table, gate=gate, reading=reading)
-    show_table(with_settings, out, strict=strict, as_json=as_json)
+    show_table(with_settings, many.out, strict=many.strict, as_json=as_json)
 
 
 def _reading(source: Path | ServiceClient, signals: SignalOptions) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from cardiograph.cli.options import Place
+
 
 @dataclass(frozen=True, kw_only=True)
 class PatientOptions:
@@ -27,6 +29,22 @@ class PatientOptions:
         str | None,
         typer.Option(help="The patient's id in the cohort; reference records of the same patient are left out."),
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOptions:
+    """The patients of a table, and where their predictions go."""
+
+    table: Annotated[
+        Path | None,
+        typer.Option(help="Score many patients: a table with the columns of the cohort; labels are not needed."),
+    ] = None
+    out: Annotated[Path | None, typer.Option(help="CSV file for the predictions of --table; stdout by default.")] = None
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="With --table: write nothing and fail if any patient cannot be scored."),
+    ] = False
+    on: Place = "threads"
 
 
 @dataclass(frozen=True, kw_only=True)
