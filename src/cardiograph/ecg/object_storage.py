@@ -144,7 +144,7 @@ def current_versions(paths: Iterable[Path]) -> dict[Path, str]:
                 listed = [each for name in names if (each := _head(store, name)) is not None]
             else:
                 listed = list(store.list_with_delimiter()["objects"])
-        except Exception as error:  # noqa: BLE001 - the classes of obstore's errors have no base of their own
+        except Exception as error:  # noqa: BLE001 - obstore raises errors of its own and built-in ones
             _refuse(folder, error)
         known = {each["path"].rpartition("/")[2]: _version(each) for each in listed}
         found |= {folder / name: known[name] for name in names if name in known}
@@ -169,7 +169,7 @@ def _copy(path: Path, here: Path) -> str | None:
             here.write_bytes(bytes(found.bytes()))
     except FileNotFoundError:
         return None
-    except Exception as error:  # noqa: BLE001 - the classes of obstore's errors have no base of their own
+    except Exception as error:  # noqa: BLE001 - obstore raises errors of its own and built-in ones
         _refuse(path, error)
     return _version(found.meta)
 
@@ -188,7 +188,7 @@ def _store(folder: Path) -> ObjectStore:
         raise RunError(message) from error
     try:
         return from_url(url_of(folder), retry_config=_RETRIES)
-    except Exception as error:  # noqa: BLE001 - the classes of obstore's errors have no base of their own
+    except Exception as error:  # noqa: BLE001 - obstore raises errors of its own and built-in ones
         _refuse(folder, error)
 
 
