@@ -67,7 +67,7 @@ def test_far_patients_are_warned_of_and_like_ones_are_not(dataset, graph, block)
 
 def test_distances_are_those_of_the_block_that_is_there(predictor):
     """By hand, for complete reference records: page columns of each training record against those of the others."""
-    bundle, places = predictor.bundle, predictor._places
+    bundle, places = predictor.bundle, predictor.bundle.reference_points()
     if not places.complete:
         return
     columns = slice(*places.blocks[0])

@@ -20,9 +20,10 @@ from cardiograph.artifacts import files
 from cardiograph.artifacts.checked import NAME, CheckedFiles, OpenFile, sealed
 from cardiograph.artifacts.maps import MapVerdict
 from cardiograph.artifacts.reference import Reference
+from cardiograph.artifacts.shard_folders import ShardFacts, shard_facts
 from cardiograph.config import GraphConfig, ModelConfig
 from cardiograph.config_reading import PagesConfig
-from cardiograph.containers import NodeFeatures
+from cardiograph.containers import NodeFeatures, SearchPoints
 from cardiograph.ecg.pages import Needs
 from cardiograph.encoders.engine import EncoderFacts, Engine
 from cardiograph.errors import RunError
@@ -130,6 +131,7 @@ class ModelBundle:
         open_files: Files that were read, see :meth:`require_unchanged`.
         measurement_scaler: Scaler of ECG measurements, fitted on training rows; None without them.
         refits: The same network refitted on resampled training groups; empty but for a time-to-event outcome.
+        shards: Shards that hold the reference records, and then ``reference`` is empty; None for a model that has them.
     """
 
     served: BundleFacts
@@ -144,6 +146,7 @@ class ModelBundle:
     open_files: tuple[OpenFile, ...] = ()
     measurement_scaler: ClinicalScaler | None = None
     refits: tuple[Model, ...] = ()
+    shards: ShardFacts | None = None
 
     @property
     def scalers(self) -> dict[str, ClinicalScaler]:
@@ -170,6 +173,13 @@ class ModelBundle:
             None if own is None else own.transform(clinical),
             None if measured is None or measurements is None else measured.transform(measurements),
         )
+
+    def reference_points(self) -> SearchPoints:
+        """Return the reference records as points in the search space, with their index if they have one."""
+        reference, (names, blocks) = self.reference, self.fusion.layout
+        placed = self.space.place(NodeFeatures(reference.features, names, blocks, reference.present))
+        values = placed.values if reference.places is None else reference.places
+        return replace(placed, values=values, lists=reference.lists)
 
     def require_unchanged(self) -> None:
         """Raise RunError if a file was changed in place since it was read, because the results would be undefined."""
@@ -248,6 +258,7 @@ class ModelBundle:
             "measurement_scaler": None if self.measurement_scaler is None else self.measurement_scaler.to_dict(),
             **self.reference.facts(),
             **({} if served.follow_up is None else {"follow_up": asdict(served.follow_up), "refits": len(self.refits)}),
+            **({} if self.shards is None else {"shards": asdict(self.shards)}),
         }
 
     def _write_renewable(self, folder: Path) -> dict[str, Any]:
@@ -330,6 +341,7 @@ class ModelBundle:
             open_files=tuple(checked.open_files),
             measurement_scaler=None if measured is None else _scaler(measured),
             refits=tuple(refit.eval() for refit in refits),
+            shards=shard_facts(facts.get("shards")),
         )
 
 

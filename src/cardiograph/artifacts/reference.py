@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -72,6 +72,14 @@ class Reference:
         if self.ecgs is None or record_id not in self.record_ids:
             return None
         return leads_in(self.ecgs[self.record_ids.index(record_id)])
+
+    def part(self, start: int, stop: int) -> Self:
+        """Return the records of consecutive rows, without the index of the search."""
+        ranged = [*_ARRAYS, *_NAMES, "present", *_OPTIONAL, "ecgs"]
+        kept: dict[str, Any] = {
+            name: each if (each := getattr(self, name)) is None else each[start:stop] for name in ranged
+        }
+        return replace(self, **kept, states=tuple(each[start:stop] for each in self.states), lists=None)
 
     def facts(self) -> dict[str, Any]:
         """Return the part of ``bundle.json`` that :meth:`read` needs."""

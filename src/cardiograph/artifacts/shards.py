@@ -77,13 +77,21 @@ def read_shard(path: Path) -> Shard:
         RunError: If the file is missing or damaged, or is not that of a shard.
     """
     try:
-        arrays = files.map_arrays(path)
-        blocks = tuple((int(start), int(stop)) for start, stop in arrays["blocks"])
-        scales = tuple(float(scale) for scale in arrays["scales"])
-        facts = {name: arrays[f"index_{name}"][0].item() for name in _FACTS if "centroids" in arrays}
-        lists = index_from(arrays, {**facts, "raised": bool(facts["raised"])}) if facts else None
-        points = SearchPoints(arrays["values"], arrays["present"].astype(bool), blocks, scales, lists)
-        return Shard(points, int(arrays["first"][0]), bool(arrays["complete"][0]))
+        return shard_in(files.map_arrays(path))
     except (ValueError, LookupError) as error:
         message = f"{path}: cannot be read as a shard ({error}); write the shards again"
         raise RunError(message) from error
+
+
+def shard_in(arrays: Mapping[str, NDArray[Any]]) -> Shard:
+    """Return the shard in the arrays of its file.
+
+    Raises:
+        ValueError, LookupError: If they are not those of a shard.
+    """
+    blocks = tuple((int(start), int(stop)) for start, stop in arrays["blocks"])
+    scales = tuple(float(scale) for scale in arrays["scales"])
+    facts = {name: arrays[f"index_{name}"][0].item() for name in _FACTS if "centroids" in arrays}
+    lists = index_from(arrays, {**facts, "raised": bool(facts["raised"])}) if facts else None
+    points = SearchPoints(arrays["values"], arrays["present"].astype(bool), blocks, scales, lists)
+    return Shard(points, int(arrays["first"][0]), bool(arrays["complete"][0]))

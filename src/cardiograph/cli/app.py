@@ -25,6 +25,7 @@ from cardiograph.cli.records import audit_log, keys, records
 from cardiograph.cli.report import report
 from cardiograph.cli.run import run
 from cardiograph.cli.serve import serve
+from cardiograph.cli.shards import shards
 from cardiograph.cli.studies import compare, ladder
 from cardiograph.cli.synth import synth
 from cardiograph.errors import CardiographError
@@ -120,6 +121,7 @@ app.command(
 
 app.add_typer(ecg)
 app.add_typer(keys)
+app.add_typer(shards)
 app.add_typer(audit_log)
 app.add_typer(records)
 

@@ -43,6 +43,14 @@ class NetworkOptions:
             help="Host name under which clients reach the service, such as a proxy's; requires keys. Repeatable.",
         ),
     ] = None
+    shard: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="CARDIOGRAPH_SHARDS",
+            help="Address of a process that holds a shard of the reference records, for a run that `cardiograph shards "
+            "cut` has cut; give one for each shard, or more where copies run. Repeatable.",
+        ),
+    ] = None
     require_key: Annotated[
         bool, typer.Option("--require-key", envvar="CARDIOGRAPH_REQUIRE_KEY", help="Require a key on 127.0.0.1, too.")
     ] = False
@@ -131,6 +139,7 @@ def serve(run: ServedRun, *, network: NetworkOptions, storage: StorageOptions, l
         "keep_pages": storage.keep_pages,
         "retention_days": storage.retention_days,
         "require_key": network.require_key,
+        "shards": tuple(network.shard or ()),
         "allowed_hosts": tuple(name.lower() for name in network.allow_host or ()),
         "workers": workers,
         "waiting": load.waiting,

@@ -38,26 +38,26 @@ def neighbour_effects(case: ExplainedCase) -> tuple[NeighbourEffect, ...]:
     Args:
         case: Scored patient.
     """
-    reference = case.predictor.bundle.reference
+    records = case.predictor.records
     neighbours = case.attached.neighbours.index[0]
     neighbours = neighbours[neighbours >= 0]
     if not len(neighbours):
         return ()
-    left_out = [np.flatnonzero(reference.groups == group) for group in reference.groups[neighbours]]
+    left_out = records.groups_of(neighbours)
     attached = case.predictor.attach_without(case.queries, left_out)
     scores = case.predictor.score_attached(attached, case.queries.ties.repeat(len(neighbours)))
+    near = attached.neighbours.index
+    facts = records.facts(np.union1d(neighbours, near[near >= 0]))
     found = []
     for number, row in enumerate(neighbours):
-        now = attached.neighbours.index[number]
+        now = near[number]
         found.append(
             NeighbourEffect(
-                record_id=reference.record_ids[row],
+                record_id=facts.record_ids[facts.place(row)],
                 probability_without=float(case.probabilities_of(scores)[number]),
                 change=float(case.probabilities_of(scores)[number]) - case.probability,
-                left_with=tuple(
-                    reference.record_ids[other] for other in neighbours if other != row and other in left_out[number]
-                ),
-                stepped_in=tuple(reference.record_ids[new] for new in now if new >= 0 and new not in neighbours),
+                left_with=facts.names(other for other in neighbours if other != row and other in left_out[number]),
+                stepped_in=facts.names(new for new in now if new >= 0 and new not in neighbours),
             )
         )
     return tuple(found)

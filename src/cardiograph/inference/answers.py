@@ -13,6 +13,8 @@ from cardiograph.artifacts.bundle import BundleFacts, ModelBundle
 from cardiograph.containers import NearestNeighbours, Neighbour, Prediction
 from cardiograph.containers.readings import Readings
 from cardiograph.errors import RunError
+from cardiograph.inference.queries import Patient
+from cardiograph.inference.reference_records import RecordFacts
 from cardiograph.uncertainty.uncertainty import UncertaintyOutput
 
 MAX_DUPLICATE_DISTANCE = 1e-6
@@ -77,9 +79,8 @@ def answer(
     bundle: ModelBundle,
     scores: Scores,
     number: int,
-    values: NDArray[np.float64],
-    *,
-    page_warnings: tuple[str, ...] = (),
+    patient: Patient,
+    facts: RecordFacts,
     readings: Readings | None = None,
 ) -> Prediction:
     """Return the prediction for one of several scored patients.
@@ -88,12 +89,12 @@ def answer(
         bundle: Model that scored them.
         scores: Scores of all patients.
         number: Position of the patient in ``scores``.
-        values: [variables] values of the patient in the model's variables, NaN where missing.
-        page_warnings: Warnings about the page.
+        patient: The patient as it was read.
+        facts: Facts about its neighbours, and maybe about other records.
         readings: What the encoder reads in the ECG.
     """
-    served = bundle.served
-    warnings = list(page_warnings)
+    served, values = bundle.served, np.array(patient.values)
+    warnings = list(patient.page_warnings)
     warnings += [
         f"{reason} is in the reference; it was scored without that group" for reason in scores.excluded_reasons[number]
     ]
@@ -127,7 +128,7 @@ def answer(
         threshold=served.threshold,
         outcome=served.outcome,
         neighbours=tuple(
-            _neighbour(bundle, row, distance)
+            _neighbour(bundle, facts, row, distance)
             for row, distance in zip(
                 neighbours.index[number].tolist(), neighbours.distance[number].tolist(), strict=True
             )
@@ -158,16 +159,16 @@ def _class_fields(bundle: ModelBundle, scores: Scores, number: int) -> dict[str,
     }
 
 
-def _neighbour(bundle: ModelBundle, row: int, distance: float) -> Neighbour:
-    reference, scaler = bundle.reference, bundle.scaler
+def _neighbour(bundle: ModelBundle, facts: RecordFacts, row: int, distance: float) -> Neighbour:
+    place, scaler = facts.place(row), bundle.scaler
     variables = () if scaler is None else scaler.variables
     clinical = {
         variable.name: value if value == value else None  # NaN differs from itself
-        for variable, value in zip(variables, reference.clinical[row].tolist(), strict=True)
+        for variable, value in zip(variables, facts.clinical[place].tolist(), strict=True)
     }
-    label, classes = int(reference.labels[row]), bundle.served.classes
+    label, classes = int(facts.labels[place]), bundle.served.classes
     name = classes[label] if classes and label >= 0 else None
-    return Neighbour(reference.record_ids[row], distance, label, clinical, name)
+    return Neighbour(facts.record_ids[place], distance, label, clinical, name)
 
 
 def _uncertainty_fields(served: BundleFacts, output: UncertaintyOutput | None, number: int) -> dict[str, Any]:

@@ -15,10 +15,12 @@ from cardiograph.artifacts.label_folders import label_folders
 from cardiograph.containers.answers import Query
 from cardiograph.containers.labels import LabelsPrediction
 from cardiograph.encoders.engine import Engine
-from cardiograph.errors import RunError
+from cardiograph.errors import ConfigError, RunError
 from cardiograph.inference.patients import PatientPredictor
 from cardiograph.inference.predictor import Predictor
 from cardiograph.inference.queries import Patient, Queries
+from cardiograph.inference.reference_records import ReferenceRecords
+from cardiograph.inference.shard_access import ShardAccess
 from cardiograph.inference.survival import load_predictor
 
 
@@ -62,6 +64,11 @@ class LabelsPredictor(PatientPredictor[LabelsPrediction]):
     def bundle(self) -> ModelBundle:
         """Model of the first label, for what all labels share: variables, encoder, pages and reference records."""
         return self._first.bundle
+
+    @property
+    def records(self) -> ReferenceRecords:
+        """Reference records of the first label, which all labels share."""
+        return self._first.records
 
     @property
     def engine(self) -> Engine | None:
@@ -113,9 +120,18 @@ class LabelsPredictor(PatientPredictor[LabelsPrediction]):
             yield LabelsPrediction({name: each[number] for name, each in found.items()})
 
 
-def load_any(run: Path | str) -> Predictor | LabelsPredictor:
-    """Load the predictor that fits a run of any kind; arguments and errors as for :meth:`Predictor.load`."""
-    return LabelsPredictor.load(run) if label_folders(Path(run)) else load_predictor(run)
+def load_any(run: Path | str, *, shards: ShardAccess | None = None) -> Predictor | LabelsPredictor:
+    """Load the predictor that fits a run of any kind; arguments and errors as for :meth:`Predictor.load`.
+
+    Raises:
+        ConfigError: If shards are given for the run of several labels, whose models hold their reference records.
+    """
+    if not label_folders(Path(run)):
+        return load_predictor(run, shards=shards)
+    if shards is not None:
+        message = f"{run}: a run of several labels holds its reference records itself; leave out the shards"
+        raise ConfigError(message)
+    return LabelsPredictor.load(run)
 
 
 def _same_inputs(one: ModelBundle, other: ModelBundle) -> bool:

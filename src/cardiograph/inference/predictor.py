@@ -27,11 +27,13 @@ from cardiograph.encoders.preparation import encoder_preparation
 from cardiograph.encoders.readings import reading_heads
 from cardiograph.errors import EngineError, RunError
 from cardiograph.features.measurements import MEASUREMENT_PREPARATION, measurement_vector, named_measurements
-from cardiograph.graph.attach import attach, label_prior, neighbour_votes
+from cardiograph.graph.attach import neighbour_votes
 from cardiograph.inference.answers import Scores, answer, mean_distance, other_kind
-from cardiograph.inference.own_records import OwnRecords
+from cardiograph.inference.own_records import QueryKeys
 from cardiograph.inference.patients import PatientPredictor
 from cardiograph.inference.queries import AttachedQueries, Patient, Queries, read_patient
+from cardiograph.inference.reference_records import HeldRecords, RecordFacts, ReferenceRecords
+from cardiograph.inference.shard_access import ShardAccess
 from cardiograph.models.build import Model
 from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.uncertainty.calibrators import Calibrator
@@ -51,39 +53,35 @@ class Predictor(PatientPredictor[Prediction]):
     Args:
         bundle: Trained and calibrated model.
         engine: Inference engine of its encoder; None for a model without pages.
+        records: Reference records; those of the bundle if None.
     """
 
     follows_up = False  # whether the outcome is the time to an event
 
-    def __init__(self, bundle: ModelBundle, engine: Engine | None = None) -> None:
+    def __init__(
+        self, bundle: ModelBundle, engine: Engine | None = None, records: ReferenceRecords | None = None
+    ) -> None:
         self.bundle = bundle
         self._engine = engine
-        reference = bundle.reference
-        names, blocks = bundle.fusion.layout
-        placed = bundle.space.place(NodeFeatures(reference.features, names, blocks, reference.present))
-        if reference.places is not None:
-            placed = dataclasses.replace(placed, values=reference.places)
-        self._places, self._blocks = dataclasses.replace(placed, lists=reference.lists), tuple(blocks)
-        kept, classes = bundle.served.prior, bundle.served.class_count
-        self._prior = label_prior(reference.labels, classes) if kept is None else kept
+        self.records = HeldRecords(bundle) if records is None else records
+        self._blocks, classes = tuple(bundle.fusion.layout[1]), bundle.served.class_count
         uncalibrated = Calibrator("none", {}) if classes == 2 else ClassCalibrator.uncalibrated(classes)
         self._uncertainty = bundle.uncertainty or Uncertainty(uncalibrated)
-        self._degree = torch.from_numpy(reference.degree)
         self._network = copy.deepcopy(bundle.network).double()
-        self._states = [torch.from_numpy(state) for state in reference.states]
-        self._own = OwnRecords(reference, near_copies=bundle.served.pages.near_copies)
         self._heads = reading_heads(bundle.served.encoder, bundle.served.probe)
 
     @classmethod
-    def load(cls, run: Path | str, *, like: Predictor | None = None) -> Self:
+    def load(cls, run: Path | str, *, like: Predictor | None = None, shards: ShardAccess | None = None) -> Self:
         """Load the model of a run.
 
         Args:
             run: Folder of the run, or the ``bundle`` folder in it.
             like: Another predictor, whose engine is used if it has the same encoder; an engine takes much memory.
+            shards: Where the shards of the reference records are, for a run that `cardiograph shards cut` has cut.
 
         Raises:
             RunError: If the run is not finished, or a file differs from its checksum.
+            ServiceError: If the shards of the reference records do not answer.
             EngineError: If this machine or version cannot reproduce the engine, precision, embeddings or page
                 preparation of the encoder.
         """
@@ -106,12 +104,13 @@ class Predictor(PatientPredictor[Prediction]):
         if changed or served.measured not in ("", MEASUREMENT_PREPARATION):
             message = f"{run}: made by a version that reads and compares pages differently; make the run again"
             raise EngineError(message)
+        records = _records_of(bundle, run, shards)
         try:
             engine = None if like is None or like.bundle.served.encoder != encoder else like.engine
             if engine is None and encoder is not None:
                 engine = load_engine(checked, encoder)
             moved = 0.0 if engine is None else drift(probe(engine), np.array(bundle.served.probe))
-            loaded = cls(bundle, engine)
+            loaded = cls(bundle, engine, records)
             loaded._score_anyone()
         except DAMAGE as error:
             reason = str(error).partition("\n")[0][:200] or type(error).__name__
@@ -131,11 +130,11 @@ class Predictor(PatientPredictor[Prediction]):
         Raises:
             ValueError: If the result is not a probability; other errors if the computation fails.
         """
-        values, measured = self.bundle.reference.clinical[:1], self.bundle.measurement_scaler
+        values, measured = self.records.facts(np.zeros(1, np.int64)).clinical, self.bundle.measurement_scaler
         image = np.zeros((1, len(self.bundle.fusion.kept)), np.float32) if "image" in self._blocks else None
         measurements = None if measured is None else np.full((1, len(measured.variables)), np.nan)
         scores = self.score(Queries(image, values, [None], [None], [None], measurements))
-        probability = answer(self.bundle, scores, 0, values[0]).probability
+        probability = self.answer(scores, 0, Patient(None, values[0].tolist(), [])).probability
         if not 0 <= probability <= 1:
             message = f"a made-up patient gets the probability {probability}"
             raise ValueError(message)
@@ -153,7 +152,7 @@ class Predictor(PatientPredictor[Prediction]):
         pages = load_config(None, {"pages": served.pages.model_dump() | settings}).pages
         read_options(pages)
         bundle = dataclasses.replace(self.bundle, served=dataclasses.replace(served, pages=pages))
-        return type(self)(bundle, self._engine)
+        return type(self)(bundle, self._engine, self.records)
 
     @property
     def engine(self) -> Engine | None:
@@ -188,13 +187,32 @@ class Predictor(PatientPredictor[Prediction]):
     def answers(self, embedded: Queries, attached: AttachedQueries, read: Sequence[Patient]) -> Iterator[Prediction]:
         """Score embedded patients that are attached to the reference, and turn the scores into predictions."""
         scores = self.score_attached(attached, embedded.ties)
+        facts = self._facts(scores.neighbours)
         for number, patient in enumerate(read):
-            yield self.answer(scores, number, patient, self._readings(embedded, number))
+            yield self.answer(scores, number, patient, self._readings(embedded, number), facts)
 
-    def answer(self, scores: Scores, number: int, patient: Patient, readings: Readings | None = None) -> Prediction:
-        """Return the prediction of the patient of this number from the scores of several."""
-        values, warnings = np.array(patient.values), patient.page_warnings
-        return answer(self.bundle, scores, number, values, page_warnings=warnings, readings=readings)
+    def answer(
+        self,
+        scores: Scores,
+        number: int,
+        patient: Patient,
+        readings: Readings | None = None,
+        facts: RecordFacts | None = None,
+    ) -> Prediction:
+        """Return the prediction of the patient of this number from the scores of several.
+
+        Args:
+            scores: Scores of all patients.
+            number: Position of the patient in ``scores``.
+            patient: The patient as it was read.
+            readings: What the encoder reads in the ECG.
+            facts: Facts about the neighbours, if they are known already.
+        """
+        facts = facts or self._facts(scores.neighbours.of(slice(number, number + 1)))
+        return answer(self.bundle, scores, number, patient, facts, readings)
+
+    def _facts(self, neighbours: NearestNeighbours) -> RecordFacts:
+        return self.records.facts(np.unique(neighbours.index[neighbours.index >= 0]))
 
     def _readings(self, embedded: Queries, number: int) -> Readings | None:
         """Return what the encoder reads in the ECG of a patient; None unless it is the shipped encoder of leads."""
@@ -240,7 +258,7 @@ class Predictor(PatientPredictor[Prediction]):
         """
         self.bundle.require_unchanged()
         features = self.fuse(queries)
-        forbidden, reasons = self._own.of(queries)
+        forbidden, reasons = self._own(queries)
         return AttachedQueries(features, self._nearest(features, forbidden), reasons)
 
     def attach_without(self, query: Queries, rows: Sequence[NDArray[np.int64]]) -> AttachedQueries:
@@ -250,7 +268,7 @@ class Predictor(PatientPredictor[Prediction]):
             query: One embedded patient.
             rows: For each copy, the rows of the reference to exclude.
         """
-        (forbidden,), reasons = self._own.of(query)
+        (forbidden,), reasons = self._own(query)
         alone, count = self.fuse(query), len(rows)
         features = dataclasses.replace(
             alone, values=alone.values.repeat(count, axis=0), present=alone.present.repeat(count, axis=0)
@@ -266,11 +284,15 @@ class Predictor(PatientPredictor[Prediction]):
             features: Features of the copies.
         """
         count = len(features.values)
-        forbidden, reasons = self._own.of(query)
+        forbidden, reasons = self._own(query)
         return AttachedQueries(features, self._nearest(features, forbidden * count), reasons * count)
 
     def _nearest(self, features: NodeFeatures, forbidden: Sequence[NDArray[np.int64]]) -> NearestNeighbours:
-        return attach(self._places, self.bundle.space.place(features), self.bundle.served.graph, forbidden)
+        return self.records.nearest(self.bundle.space.place(features), forbidden)
+
+    def _own(self, queries: Queries) -> tuple[list[NDArray[np.int64]], tuple[tuple[str, ...], ...]]:
+        """Return the reference rows of each query's own groups (by patient, page or near-copy), and the reasons."""
+        return self.records.own(QueryKeys.of(queries, near_copies=self.bundle.served.pages.near_copies))
 
     def fuse(self, queries: Queries) -> NodeFeatures:
         """Return the node features of embedded patients."""
@@ -306,16 +328,16 @@ class Predictor(PatientPredictor[Prediction]):
             neighbours: Neighbours of each query.
             network: Network in float64; that of the bundle if None.
         """
-        votes = neighbour_votes(neighbours, self.bundle.reference.labels, prior=self._prior)
-        neighbour_table = NeighbourTable.of(neighbours, self._degree, votes)
-        rows = torch.unique(neighbour_table.index[neighbour_table.valid])
-        if not len(rows):
-            rows = torch.zeros(1, dtype=torch.int64)
-        place = torch.searchsorted(rows, neighbour_table.index).clamp(max=len(rows) - 1)
-        local = dataclasses.replace(neighbour_table, index=place, votes=neighbour_table.votes.double())
+        rows = np.unique(neighbours.index[neighbours.index >= 0])
+        part = self.records.inputs(rows if len(rows) else np.zeros(1, np.int64))
+        place = np.where(neighbours.index >= 0, np.searchsorted(rows, neighbours.index), -1)
+        local = NearestNeighbours(place, neighbours.distance)
+        votes = neighbour_votes(local, part.labels, prior=self.records.prior)
+        table = NeighbourTable.of(local, torch.from_numpy(part.degree), votes)
+        table = dataclasses.replace(table, votes=table.votes.double())
         with torch.inference_mode(not own.requires_grad):
             logits: Tensor = (network or self._network)(
-                own.double(), local, [state[rows].double() for state in self._states]
+                own.double(), table, [torch.from_numpy(state).double() for state in part.states]
             )[0]
         return logits
 
@@ -327,3 +349,22 @@ class Predictor(PatientPredictor[Prediction]):
         found = mean_distance(neighbours)
         found[~present.any(1)] = np.nan
         return found, [None if row.all() else self.bundle.search_blocks(row) for row in present]
+
+
+def _records_of(bundle: ModelBundle, run: Path | str, shards: ShardAccess | None) -> ReferenceRecords | None:
+    """Return the reference records of a model that does not hold them; None for one that does.
+
+    Raises:
+        RunError: If they are in shards, and it was not said where.
+    """
+    if shards is not None:
+        from cardiograph.inference.sharded_records import ShardedRecords
+
+        return ShardedRecords(bundle, shards)
+    if bundle.shards is None:
+        return None
+    message = (
+        f"{run}: its reference records are in {len(bundle.shards.sha256)} shards; serve it with `cardiograph serve` "
+        "and --shard for the address of each, or use the run that was cut"
+    )
+    raise RunError(message)

@@ -20,6 +20,8 @@ from cardiograph.encoders.engine import Engine
 from cardiograph.inference.answers import Scores
 from cardiograph.inference.predictor import Predictor
 from cardiograph.inference.queries import AttachedQueries, Patient
+from cardiograph.inference.reference_records import RecordFacts, ReferenceRecords
+from cardiograph.inference.shard_access import ShardAccess
 from cardiograph.survival.hazards import FollowUpFacts
 from cardiograph.survival.outcome import CENSORED, EVENT
 
@@ -57,12 +59,15 @@ class SurvivalPredictor(Predictor):
     Args:
         bundle: Trained model with its refits.
         engine: Inference engine of its encoder; None for a model without pages.
+        records: Reference records; those of the bundle if None.
     """
 
     follows_up = True
 
-    def __init__(self, bundle: ModelBundle, engine: Engine | None = None) -> None:
-        super().__init__(bundle, engine)
+    def __init__(
+        self, bundle: ModelBundle, engine: Engine | None = None, records: ReferenceRecords | None = None
+    ) -> None:
+        super().__init__(bundle, engine, records)
         self._refits = [copy.deepcopy(refit).double() for refit in bundle.refits]
 
     @property
@@ -103,19 +108,25 @@ class SurvivalPredictor(Predictor):
         return np.minimum(low, scores.risks[number]), np.maximum(high, scores.risks[number])
 
     def answer(
-        self, scores: Scores, number: int, patient: Patient, readings: Readings | None = None
+        self,
+        scores: Scores,
+        number: int,
+        patient: Patient,
+        readings: Readings | None = None,
+        facts: RecordFacts | None = None,
     ) -> SurvivalPrediction:
-        """Return the prediction of the patient of this number, with its curve."""
+        """Return the prediction of the patient of this number, with its curve; see :meth:`Predictor.answer`."""
         if not isinstance(scores, SurvivalScores):
             message = "the curve of a patient needs the scores of this predictor"
             raise TypeError(message)
-        plain = super().answer(scores, number, patient, readings)
+        facts = facts or self._facts(scores.neighbours.of(slice(number, number + 1)))
+        plain = super().answer(scores, number, patient, readings, facts)
         columns = (scores.times, scores.risks[number], *self.band(scores, number))
         points = tuple(RiskPoint(*map(float, each)) for each in zip(*columns, strict=True))
         fields = {each.name: getattr(plain, each.name) for each in dataclasses.fields(plain)}
         rows = scores.neighbours.index[number]
         found = zip(rows[rows >= 0].tolist(), plain.neighbours, strict=True)
-        neighbours, count = tuple(self._followed(row, each) for row, each in found), len(self._refits)
+        neighbours, count = tuple(_followed(facts, row, each) for row, each in found), len(self._refits)
         fields |= {"low": points[-1].low, "high": points[-1].high, "decision": NO_DECISION, "neighbours": neighbours}
         return SurvivalPrediction(
             **fields,
@@ -125,21 +136,22 @@ class SurvivalPredictor(Predictor):
             band=f"5th to 95th percentile of {count} networks refitted on resampled training groups" if count else "",
         )
 
-    def _followed(self, row: int, neighbour: Neighbour) -> FollowedNeighbour:
-        """Return a similar record with its follow-up; bundles made before it was kept know the event alone."""
-        reference, fields = self.bundle.reference, vars(neighbour)
-        if reference.time is None or reference.event is None:
-            return FollowedNeighbour(**fields | {"class_name": _SEEN.get(neighbour.label)})
-        event = int(reference.event[row])
-        if event < 0:
-            return FollowedNeighbour(**fields)
-        ended = _ENDS.get(event, "with a competing event")
-        return FollowedNeighbour(**fields | {"class_name": ended}, time=float(reference.time[row]), event=event)
+
+def _followed(facts: RecordFacts, row: int, neighbour: Neighbour) -> FollowedNeighbour:
+    """Return a similar record with its follow-up; bundles made before it was kept know the event alone."""
+    fields, place = vars(neighbour), facts.place(row)
+    if facts.time is None or facts.event is None:
+        return FollowedNeighbour(**fields | {"class_name": _SEEN.get(neighbour.label)})
+    event = int(facts.event[place])
+    if event < 0:
+        return FollowedNeighbour(**fields)
+    ended = _ENDS.get(event, "with a competing event")
+    return FollowedNeighbour(**fields | {"class_name": ended}, time=float(facts.time[place]), event=event)
 
 
-def load_predictor(run: Path | str) -> Predictor:
+def load_predictor(run: Path | str, *, shards: ShardAccess | None = None) -> Predictor:
     """Load the predictor that fits the outcome of a run; arguments and errors as for :meth:`Predictor.load`."""
     folder = Path(run) / "bundle" if (Path(run) / "bundle").is_dir() else Path(run)
     described = folder / "bundle.json"
     timed = described.is_file() and read_json(described).get("follow_up") is not None
-    return (SurvivalPredictor if timed else Predictor).load(run)
+    return (SurvivalPredictor if timed else Predictor).load(run, shards=shards)

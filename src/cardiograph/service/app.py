@@ -66,7 +66,9 @@ def create_app(
     """
     if records is None:
         records = open_records(settings)
-    serving = _serving(settings, predictor or load_any(settings.run), records, log or json_log())
+    serving = _serving(
+        settings, predictor or load_any(settings.run, shards=settings.shard_access), records, log or json_log()
+    )
     app = FastAPI(
         title="cardiograph",
         version=__version__,

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType
 
 import h11
@@ -139,23 +140,39 @@ class TimeoutProtocol(H11Protocol):
             self.transport.close()
 
 
-class Server(uvicorn.Server):
+@dataclass(frozen=True)
+class Listening:
+    """Where a server listens, and for how long.
+
+    Args:
+        host: Address to listen on.
+        port: Port; 0 chooses a free one.
+        idle_seconds: How long an idle connection stays open between requests.
+        end_seconds: Time limit of running requests after the signal to stop.
+    """
+
+    host: str
+    port: int
+    idle_seconds: int = IDLE_SECONDS
+    end_seconds: int = 30
+
+
+class AnnouncingServer(uvicorn.Server):
     """Serves an application until a signal; then finishes running requests and accepts no new ones.
 
     Args:
-        app: Application of :func:`cardiograph.service.app.create_app`.
+        app: ASGI application.
+        listening: Address and time limits.
         announce: Called with the address once the server accepts connections.
     """
 
-    def __init__(self, app: FastAPI, *, announce: Callable[[str], None]) -> None:
-        self._serving: Serving = app.state.serving
-        self._announce = announce
-        settings = self._serving.settings
+    def __init__(self, app: FastAPI, listening: Listening, announce: Callable[[str], None]) -> None:
+        self._listening, self._announce = listening, announce
         super().__init__(
             uvicorn.Config(
                 app,
-                host=settings.host,
-                port=settings.port,
+                host=listening.host,
+                port=listening.port,
                 http=TimeoutProtocol,
                 ws="none",
                 lifespan="on",
@@ -163,8 +180,8 @@ class Server(uvicorn.Server):
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                timeout_keep_alive=IDLE_SECONDS,
-                timeout_graceful_shutdown=int(settings.timeout_seconds) + 5,
+                timeout_keep_alive=listening.idle_seconds,
+                timeout_graceful_shutdown=listening.end_seconds,
                 limit_concurrency=CONNECTIONS,
             )
         )
@@ -174,23 +191,16 @@ class Server(uvicorn.Server):
 
         Raises:
             ConfigError: If the server cannot listen on the address.
-            RecordsError: If the audit log cannot be written.
         """
         logging.getLogger().addHandler(logging.NullHandler())  # silence the libraries: the service writes its own log
-        settings = self._serving.settings
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        host, port = self._listening.host, self._listening.port
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            listening = socket.create_server((settings.host, settings.port), family=family, backlog=256)
+            listening = socket.create_server((host, port), family=family, backlog=256)
         except OSError as error:
-            message = f"serve: cannot listen on {settings.host} port {settings.port} ({error.strerror}); choose another"
+            message = f"serve: cannot listen on {host} port {port} ({error.strerror}); choose another"
             raise ConfigError(message) from error
         self.run(sockets=[listening])
-        if not self.started:
-            message = "serve: the audit log cannot be written; check the permissions of the database"
-            raise RecordsError(message)
-        if self._serving.pool.busy:  # a job still runs: Python would wait for its thread
-            sys.stdout.flush()
-            os._exit(0)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening and announce the address."""
@@ -198,6 +208,31 @@ class Server(uvicorn.Server):
         if self.started and not self.should_exit:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             self._announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+
+
+class Server(AnnouncingServer):
+    """Serves the application of :func:`cardiograph.service.app.create_app`; see :class:`AnnouncingServer`."""
+
+    def __init__(self, app: FastAPI, *, announce: Callable[[str], None]) -> None:
+        self._serving: Serving = app.state.serving
+        settings = self._serving.settings
+        listening = Listening(settings.host, settings.port, end_seconds=int(settings.timeout_seconds) + 5)
+        super().__init__(app, listening, announce)
+
+    def listen(self) -> None:
+        """Serve until a signal arrives.
+
+        Raises:
+            ConfigError: If the server cannot listen on the address.
+            RecordsError: If the audit log cannot be written.
+        """
+        super().listen()
+        if not self.started:
+            message = "serve: the audit log cannot be written; check the permissions of the database"
+            raise RecordsError(message)
+        if self._serving.pool.busy:  # a job still runs: Python would wait for its thread
+            sys.stdout.flush()
+            os._exit(0)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """On SIGTERM and SIGINT, shut down gracefully; on a second SIGINT, exit at once."""

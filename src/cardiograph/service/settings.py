@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from cardiograph.errors import ConfigError
+from cardiograph.inference.shard_access import ShardAccess
 
 MIB = 1 << 20
 
@@ -45,11 +46,20 @@ class ServiceSettings(BaseModel):
     monitoring_days: int = Field(default=90, ge=1)
     monitoring_minutes: float = Field(default=60.0, gt=0)
     hold_bytes: int = Field(default=128 * MIB, ge=0)
+    shards: tuple[str, ...] = ()
+    shard_key: SecretStr | None = None
 
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the service."""
         return is_loopback(self.host)
+
+    @property
+    def shard_access(self) -> ShardAccess | None:
+        """Where the shards of the reference records are; None for a run that holds them itself."""
+        if not self.shards:
+            return None
+        return ShardAccess(self.shards, None if self.shard_key is None else self.shard_key.get_secret_value())
 
     @property
     def keys_required(self) -> bool:

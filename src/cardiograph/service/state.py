@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -15,7 +16,7 @@ from starlette.requests import Request
 
 from cardiograph.containers import Prediction
 from cardiograph.containers.labels import LabelsPrediction
-from cardiograph.errors import CardiographError, InputError, Issue, RunError
+from cardiograph.errors import CardiographError, InputError, Issue, RunError, ServiceError
 from cardiograph.inference import Predictor, Query
 from cardiograph.inference.labels import LabelsPredictor
 from cardiograph.service.api.kinds import outcome_of
@@ -68,7 +69,12 @@ class Serving:
         Raises:
             ProblemError: If the input cannot be scored, the queue is full, or the records cannot be written.
         """
-        prediction = await self.pool.run(partial(_predict, self.predictor, query), patient=patient)
+        try:
+            prediction = await self.pool.run(partial(_predict, self.predictor, query), patient=patient)
+        except ProblemError as problem:
+            if isinstance(problem.__cause__, ServiceError):  # names the shard; the caller need not know
+                self.log.error("reference", error=str(problem.__cause__))
+            raise
         entry = await self.with_records(lambda: self._record(query, prediction, caller))
         self.held.put(entry.id, query)
         return entry
@@ -97,10 +103,8 @@ class Serving:
 
     def require_model(self) -> None:
         """Raise ProblemError (503) if the files of the model were changed since it was loaded."""
-        try:
+        with model_problems():
             self.predictor.require_unchanged()
-        except RunError as error:
-            raise _changed() from error
 
     def is_current(self, entry: PredictionEntry) -> bool:
         """Return whether the current model made a prediction."""
@@ -147,12 +151,8 @@ def _predict(predictor: Predictor | LabelsPredictor, query: Query) -> Prediction
     ]
     if issues:
         raise ProblemError(422, "cannot_be_scored", "This patient cannot be scored.", issues=issues)
-    try:
+    with model_problems():
         (prediction,) = predictor.predict_many([query])
-    except InputError as error:
-        raise refused(error) from error
-    except RunError as error:
-        raise _changed() from error
     return prediction
 
 
@@ -165,21 +165,32 @@ def explained(predictor: Predictor | LabelsPredictor, query: Query, part: str | 
     """
     from cardiograph.explain import explain
 
-    try:
+    with model_problems():
         if isinstance(predictor, LabelsPredictor):
             explanation: dict[str, Any] = explain(predictor.by_label[part or ""], query).as_dict()
         else:
             explanation = explain(predictor, query, class_name=part).as_dict()
-    except InputError as error:
-        raise refused(error) from error
-    except RunError as error:
-        raise _changed() from error
     return explanation
 
 
-def _changed() -> ProblemError:
-    message = "The files of the model were changed while it was served; restart the service."
-    return ProblemError(503, "model_changed", message)
+@contextmanager
+def model_problems() -> Iterator[None]:
+    """Turn errors of a model into problems of a request.
+
+    Raises:
+        ProblemError: 4xx for an input that cannot be used; 503 if the files of the model were changed, or the shards of its
+            reference records do not answer.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise refused(error) from error
+    except RunError as error:
+        message = "The files of the model were changed while it was served; restart the service."
+        raise ProblemError(503, "model_changed", message) from error
+    except ServiceError as error:
+        message = "The reference records of the model cannot be reached; try again later."
+        raise ProblemError(503, "reference", message, headers={"Retry-After": "10"}) from error
 
 
 def _unknown(where: str, column: str, known: Collection[str]) -> Issue:

@@ -109,7 +109,7 @@ def test_the_answer_is_that_of_the_run_without_ecgs(showing, served, values):
 def test_a_record_without_an_ecg_says_so(ecg_predictor, showing, without):
     reference = ecg_predictor.bundle.reference
     nearest = [{"record_id": reference.record_ids[row]} for row in (3, without)]
-    found = compared_ecgs(reference, nearest, None)
+    found = compared_ecgs(ecg_predictor.records, nearest, None)
     assert [drawing is None for _, drawing in found.similar] == [False, True]
     site, similar = showing.app.state.site, [{"label": "positive"}] * 2
     assert site.render("similar_ecgs.html", ecgs=found, similar=similar).count("No ECG of this record is stored.") == 1

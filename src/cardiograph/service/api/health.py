@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio.to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
@@ -21,10 +22,13 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", summary="Able to answer", responses=refusals())
 async def readyz(request: Request) -> Response:
-    """Answers 503 while the service stops, its records take no write, or after the model's files were changed."""
+    """Answers 503 while it stops, without its records or the shards of its model, or after files of the model changed."""
     serving = serving_of(request)
     serving.require_model()
     trouble = "it is stopping" if serving.pool.closing else await serving.with_records(serving.records.trouble)
+    if not trouble:
+        unreached = await anyio.to_thread.run_sync(serving.predictor.records.trouble)
+        trouble = unreached and "its reference records cannot be reached"
     if trouble:
         message = f"The service is not ready: {trouble}."
         raise ProblemError(503, "not_ready", message, headers={"Retry-After": "10"})

@@ -57,7 +57,7 @@ def facts_of(serving: Serving) -> dict[str, Any]:
         if served.follow_up is None
         else {"unit": served.follow_up.unit, "horizons": list(served.follow_up.horizons)},
         "threshold": None if isinstance(serving.predictor, LabelsPredictor) else served.threshold,
-        "reference_records": len(bundle.reference),
+        "reference_records": len(serving.predictor.records),
         "takes_pages": encoder is not None,
         "variables": [
             {

@@ -10,11 +10,11 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from cardiograph.artifacts.reference import Reference
 from cardiograph.artifacts.reference_ecgs import RATE_HZ, leads_in, stored
 from cardiograph.ecg.draw.svg import draw_side_by_side
 from cardiograph.ecg.ecg import Ecg
 from cardiograph.ecg.leads import LEADS
+from cardiograph.inference.reference_records import ReferenceRecords
 from cardiograph.service.web.language import gettext
 
 NEAREST = 3
@@ -35,12 +35,12 @@ class EcgComparison:
 
 
 def compared_ecgs(
-    reference: Reference, neighbours: Sequence[Mapping[str, Any]], leads: Ecg | None
+    records: ReferenceRecords, neighbours: Sequence[Mapping[str, Any]], leads: Ecg | None
 ) -> EcgComparison | None:
     """Draw the ECGs of the nearest records next to that of this patient.
 
     Args:
-        reference: Reference records of the model.
+        records: Reference records of the model.
         neighbours: Similar records of a prediction, nearest first.
         leads: This patient's ECG; None if there is none, or its leads are not known.
 
@@ -48,9 +48,9 @@ def compared_ecgs(
         The drawings; None if the model stores no ECGs, or there are no similar records.
     """
     nearest = [str(each["record_id"]) for each in neighbours[:NEAREST]]
-    if reference.ecgs is None or not nearest:
+    if not records.stores_ecgs or not nearest:
         return None
-    found = {name: ecg for name in nearest if (ecg := reference.ecg(name)) is not None}
+    found = {name: ecg for name in nearest if (ecg := records.ecg(name)) is not None}
     own = None if leads is None else leads_in(stored(leads))
     patient = [] if own is None else [own]
     titles = [_title(gettext("ECG of this patient"), each) for each in patient]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-from cardiograph.artifacts.bundle import ModelBundle
-from cardiograph.inference import Query
+from cardiograph.inference import Predictor, Query
+from cardiograph.inference.labels import LabelsPredictor
 from cardiograph.service.records import PredictionEntry, Records
 from cardiograph.service.web.form import FormInput, refilled_form
 
@@ -50,13 +49,11 @@ class Example:
         return (entry.page_sha256, entry.values_hmac) == self.hashes(records)
 
 
-def example_of(bundle: ModelBundle) -> Example:
+def example_of(predictor: Predictor | LabelsPredictor) -> Example:
     """Make the example of a model: the same one each time."""
-    values = {}
-    for number, variable in enumerate(() if bundle.scaler is None else bundle.scaler.variables):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # no record has a value
-            median = float(np.nanmedian(bundle.reference.clinical[:, number]))
+    values, bundle = {}, predictor.bundle
+    variables = () if bundle.scaler is None else bundle.scaler.variables
+    for variable, median in zip(variables, predictor.records.medians.tolist(), strict=True):
         if np.isfinite(median):
             whole = variable.whole or bool(variable.categories)
             value = float(round(median)) if whole else float(f"{median:.{_DIGITS}g}")

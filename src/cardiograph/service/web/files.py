@@ -44,7 +44,7 @@ async def graph(request: Request) -> Response:
         prediction=prediction,
         source=f"/graph/content?prediction={prediction}" if prediction else "/graph/content",
         texts=site_of(request).texts_of_map(),
-        shows_ecgs=serving_of(request).predictor.bundle.reference.ecgs is not None,
+        shows_ecgs=serving_of(request).predictor.records.stores_ecgs,
     )
     return HTMLResponse(page)
 
@@ -53,7 +53,7 @@ async def graph(request: Request) -> Response:
 async def graph_ecg(request: Request) -> Response:
     """Return the drawing of the stored ECG of a reference record, for the map."""
     name = request.query_params.get("record", "")
-    drawing = record_drawing(name, stored_ecg(serving_of(request), name))
+    drawing = record_drawing(name, await stored_ecg(serving_of(request), name))
     return Response(drawing, media_type="image/svg+xml")
 
 

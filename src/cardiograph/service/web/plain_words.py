@@ -25,6 +25,10 @@ _PROBLEMS = {
     "model_changed": deferred(
         "The model was changed while it was served. Ask the person who runs this service to restart it."
     ),
+    "reference": deferred(
+        "The records of other patients cannot be reached at the moment. Try again later, or ask the person who runs "
+        "this service."
+    ),
 }
 """Code of a problem -> what it means for a person at the page; the others are understood as they are."""
 

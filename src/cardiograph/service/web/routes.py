@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import anyio.to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
@@ -18,7 +19,7 @@ from cardiograph.service.api.problems import ProblemError
 from cardiograph.service.records import Event, PredictionEntry
 from cardiograph.service.security.csrf import FormTokens
 from cardiograph.service.security.uploads import parts_of
-from cardiograph.service.state import Serving, caller_of, serving_of, unless_left
+from cardiograph.service.state import Serving, caller_of, model_problems, serving_of, unless_left
 from cardiograph.service.web import history
 from cardiograph.service.web.answer_view import answer_view
 from cardiograph.service.web.cautions import cautions
@@ -146,7 +147,7 @@ async def explanation(request: Request, prediction_id: str) -> Response:
             explained, trouble = None, detail_of(problem.content())
     if request.headers.get("hx-target") != "why":
         return await _answer(request, entry, query, explained, trouble=trouble)
-    context = _answer_context(request, entry, query, explained)
+    context = await anyio.to_thread.run_sync(_answer_context, request, entry, query, explained)
     return HTMLResponse(site.render("why.html", **context, trouble=trouble))
 
 
@@ -206,7 +207,7 @@ async def _answer(
 ) -> Response:
     percent = _in_percent(request)
     typed = FormInput(percent=percent) if query is None else refilled_form(query, entry.id, percent)
-    context = _answer_context(request, entry, query, explained)
+    context = await anyio.to_thread.run_sync(_answer_context, request, entry, query, explained)
     context["of_example"] = context["current"] and (await _example(request)).made(entry, serving_of(request).records)
     return await _form(request, typed, answered={**context, "trouble": trouble})
 
@@ -238,10 +239,10 @@ def _answer_context(
 def _compared(request: Request, answer: Mapping[str, Any], explained: ExplanationView | None) -> EcgComparison | None:
     """Return the ECGs of similar records next to that of an explained prediction; None if the model stores none."""
     serving = serving_of(request)
-    with suppress(ProblemError):  # the files of the model were changed; a new prediction says so
-        serving.require_model()
+    with suppress(ProblemError), model_problems():  # a new prediction says what is wrong with the model
+        serving.predictor.require_unchanged()
         leads = None if explained is None or explained.ecg is None else explained.ecg.leads
-        return compared_ecgs(serving.predictor.bundle.reference, answer["neighbours"], leads)
+        return compared_ecgs(serving.predictor.records, answer["neighbours"], leads)
     return None
 
 

@@ -100,7 +100,7 @@ class Site:
         bundle = predictor.bundle
         kind = kind_of_model(predictor).name
         self.static = StaticFiles()
-        self._bundle = bundle
+        self._bundle, self._predictor = bundle, predictor
         self.variables = () if bundle.scaler is None else bundle.scaler.variables
         self.confidence = confidence_of(bundle)
         self.limits = limits_of(settings.run, bundle)
@@ -144,7 +144,7 @@ class Site:
             "limits": self.limits,
             "takes_pages": bundle.served.encoder is not None,
             "uses_graph": bundle.served.model.name not in WITHOUT_GRAPH,
-            "reference_records": len(bundle.reference),
+            "reference_records": len(predictor.records),
             "page_formats": FORMAT_TITLES,
             "signal_formats": SIGNAL_TITLES,
             "page_media_types": f"{PAGE_MEDIA_TYPES}, {SIGNAL_SUFFIXES}",
@@ -177,7 +177,7 @@ class Site:
     @cached_property
     def example(self) -> Example:
         """The example patient; drawing its ECG takes a moment, so ask for it on a thread."""
-        return example_of(self._bundle)
+        return example_of(self._predictor)
 
     def render(self, template: str, **context: Any) -> str:  # noqa: ANN401 - values of a template
         """Render a template in the language of the request."""

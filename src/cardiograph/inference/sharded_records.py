@@ -1,0 +1,231 @@
+"""Reference records in shards that other processes, maybe on other machines, hold and serve over HTTP."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiograph.artifacts.bundle import ModelBundle
+from cardiograph.artifacts.shard_folders import ShardFacts
+from cardiograph.containers import NearestNeighbours, SearchPoints
+from cardiograph.errors import ServiceError
+from cardiograph.graph.attach import Prior
+from cardiograph.graph.ranking import Ranking, merged
+from cardiograph.inference.own_records import QueryKeys, own_rows
+from cardiograph.inference.reference_records import NeighbourInputs, RecordFacts
+from cardiograph.inference.shard_access import ShardAccess
+from cardiograph.inference.shard_messages import Message, joined, parted
+
+ROWS_AT_ONCE = 8192
+"""Largest number of queries in a question, and of records in an answer."""
+
+CONNECT_SECONDS = 5.0
+"""Time limit of a connection to a shard."""
+
+ANSWER_SECONDS = 30.0
+"""Time limit of an answer of a shard."""
+
+
+class ShardedRecords:
+    """Reference records of a model whose shards answer over HTTP; a copy of a shard answers if another does not.
+
+    Answers are those of the same records in one process: distances are merged as float64, and ties by row.
+
+    Args:
+        bundle: Model without its reference records.
+        access: Where its shards are.
+
+    Raises:
+        ServiceError: If a shard has no address that answers, or an address holds something else.
+    """
+
+    def __init__(self, bundle: ModelBundle, access: ShardAccess) -> None:
+        if bundle.shards is None:
+            message = "this model holds its reference records itself; leave out the addresses of shards"
+            raise ServiceError(message)
+        self._facts: ShardFacts = bundle.shards
+        self._graph, self._bounds = bundle.served.graph, np.array(bundle.shards.bounds)
+        headers = {} if access.key is None else {"authorization": f"Bearer {access.key}"}
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=4.0)
+        timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
+        self._client = httpx.Client(headers=headers, limits=limits, timeout=timeout, trust_env=False)
+        self._threads = ThreadPoolExecutor(4 * len(self._facts.sha256), thread_name_prefix="shards")
+        self._copies, self.unreached = self._found(access.addresses)
+
+    def __len__(self) -> int:
+        return int(self._bounds[-1])
+
+    @property
+    def prior(self) -> Prior:
+        """Prior share of each label in votes."""
+        found = self._facts.prior
+        return found if isinstance(found, float) else np.array(found)
+
+    @property
+    def medians(self) -> NDArray[np.float64]:
+        """[variables] median of each clinical variable, NaN where no record has a value."""
+        return np.array([np.nan if each is None else each for each in self._facts.medians])
+
+    @property
+    def stores_ecgs(self) -> bool:
+        """Whether the shards store ECGs."""
+        return self._facts.stores_ecgs
+
+    def own(self, keys: QueryKeys) -> tuple[list[NDArray[np.int64]], tuple[tuple[str, ...], ...]]:
+        """Return the rows that belong to each query itself, ascending, and the reasons."""
+        hashed = [number for number, each in enumerate(keys.hashes) if each is not None]
+        arrays: dict[str, NDArray[Any]] = {"hashed": np.array(hashed, np.int64)}
+        if hashed:
+            arrays["hashes"] = np.stack([each for each in keys.hashes if each is not None])
+        question = Message(arrays, {"patients": list(keys.patients), "pixels": list(keys.pixels)})
+        found = [answer.facts["matches"] for answer in self._ask_all("matches", question)]
+        matches = [[tuple(frozenset(groups) for groups in match) for match in part] for part in found]
+        return own_rows(matches, self._members)
+
+    def groups_of(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Return, for each row, all rows of its group, ascending."""
+        ordered, places = np.unique(rows, return_inverse=True)
+        groups = np.concatenate([each.arrays["groups"] for each in self._ask_rows("groups", ordered)])
+        members = self._members(groups.tolist())
+        return [members[group] for group in groups[places].tolist()]
+
+    def nearest(self, points: SearchPoints, forbidden: Sequence[NDArray[np.int64]]) -> NearestNeighbours:
+        """Return the neighbours of queries; ``forbidden`` rows of each query are left out."""
+        parts = []
+        for start in range(0, max(1, len(points)), ROWS_AT_ONCE):
+            some = slice(start, start + ROWS_AT_ONCE)
+            arrays: dict[str, NDArray[Any]] = {**joined(forbidden[some], "forbidden"), "values": points.values[some]}
+            arrays["present"] = points.present[some].astype(np.uint8)
+            question = Message(arrays, {"k": self._graph.k, "metric": self._graph.metric})
+            found = self._ask_all("nearest", question)
+            ranked = [Ranking(each.arrays["index"], each.arrays["value"], each.facts["measure"]) for each in found]
+            parts.append(merged(ranked).neighbours())
+        return NearestNeighbours.stacked(parts)
+
+    def inputs(self, rows: NDArray[np.int64]) -> NeighbourInputs:
+        """Return what a network reads of some rows, ascending."""
+        found = self._ask_rows("inputs", rows)
+        columns = {name: np.concatenate([each.arrays[name] for each in found]) for name in found[0].arrays}
+        states = tuple(columns[f"state_{depth}"] for depth in range(len(columns) - 2))
+        return NeighbourInputs(columns["labels"], columns["degree"], states)
+
+    def facts(self, rows: NDArray[np.int64]) -> RecordFacts:
+        """Return what an answer says about some rows, ascending."""
+        found = self._ask_rows("facts", rows)
+        columns = {name: np.concatenate([each.arrays[name] for each in found]) for name in found[0].arrays}
+        names = tuple(itertools.chain.from_iterable(each.facts["names"] for each in found))
+        return RecordFacts(
+            rows, names, columns["labels"], columns["clinical"], columns.get("time"), columns.get("event")
+        )
+
+    def ecg(self, record_id: str) -> NDArray[np.float32] | None:
+        """Return the stored ECG of a record, see :meth:`Reference.ecg`."""
+        found = (each.arrays.get("leads") for each in self._ask_all("ecg", Message({}, {"record": record_id})))
+        return next((leads for leads in found if leads is not None), None)
+
+    def trouble(self) -> str:
+        """Return why the records cannot be used now; empty if every shard answers."""
+        try:
+            self._ask_all("members", Message({"groups": np.zeros(0, np.int64)}, {}))
+        except ServiceError as error:
+            return str(error)
+        return ""
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._client.close()
+
+    def _members(self, groups: Collection[int]) -> dict[int, NDArray[np.int64]]:
+        asked = sorted(set(groups))
+        answers = self._ask_all("members", Message({"groups": np.array(asked, np.int64)}, {}))
+        parts = zip(*(parted(answer, "rows", len(asked)) for answer in answers), strict=True)
+        return {group: np.concatenate(rows) for group, rows in zip(asked, parts, strict=True)}
+
+    def _ask_all(self, work: str, question: Message) -> list[Message]:
+        """Ask every shard the same, and return their answers in order."""
+        content = question.packed()
+        return list(self._threads.map(lambda number: self._ask(number, work, content), range(len(self._copies))))
+
+    def _ask_rows(self, work: str, rows: NDArray[np.int64]) -> list[Message]:
+        """Ask each shard about those of the ascending rows that it holds; the first shard, if there are none."""
+        ends = np.searchsorted(rows, self._bounds)
+        asked = [
+            (number, rows[start : min(start + ROWS_AT_ONCE, stop)])
+            for number, (first, stop) in enumerate(itertools.pairwise(ends.tolist()))
+            for start in range(first, stop, ROWS_AT_ONCE)
+        ] or [(0, rows)]
+        return list(
+            self._threads.map(lambda each: self._ask(each[0], work, Message({"rows": each[1]}, {}).packed()), asked)
+        )
+
+    def _ask(self, number: int, work: str, content: bytes) -> Message:
+        """Ask one shard: the copy that answered last, and then each other copy once.
+
+        Raises:
+            ServiceError: If none answers, or one refuses the question.
+        """
+        copies, faults = self._copies[number], list[str]()
+        for tried, address in enumerate(copies):
+            for _ in range(2):  # the first attempt may meet a connection that was idle for too long
+                try:
+                    headers = {"x-shard": self._facts.sha256[number]}
+                    found = self._client.post(f"{address}/v1/{work}", content=content, headers=headers)
+                    if found.status_code == httpx.codes.OK:
+                        answer = Message.unpacked(found.content)
+                        if tried:
+                            self._copies[number] = [*copies[tried:], *copies[:tried]]
+                        return answer
+                    faults.append(f"{address} ({found.status_code} {found.text[:200]})")
+                except (httpx.HTTPError, ValueError) as error:
+                    faults.append(f"{address} ({type(error).__name__})")
+                    continue
+                break
+        message = f"{self._name(number)} does not answer: {', '.join(dict.fromkeys(faults))}"
+        raise ServiceError(message)
+
+    def _name(self, number: int) -> str:
+        return f"shard {number} (records {self._bounds[number]}-{self._bounds[number + 1] - 1})"
+
+    def _found(self, addresses: Iterable[str]) -> tuple[list[list[str]], tuple[str, ...]]:
+        """Return the addresses of each shard, and those that do not answer.
+
+        Raises:
+            ServiceError: See the class.
+        """
+        copies: list[list[str]] = [[] for _ in self._facts.sha256]
+        unreached = []
+        for address in dict.fromkeys(each.rstrip("/") for each in addresses):
+            try:
+                sha256 = self._described(address).get("sha256")
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                unreached.append(f"{address} ({type(error).__name__})")
+                continue
+            if sha256 not in self._facts.sha256:
+                message = f"{address}: holds a shard of another model or of another cut; give the shards of this model"
+                raise ServiceError(message)
+            copies[self._facts.sha256.index(sha256)].append(address)
+        missing = [self._name(number) for number, each in enumerate(copies) if not each]
+        if missing:
+            tried = f"; no answer from {', '.join(unreached)}" if unreached else ""
+            message = f"no address holds {', '.join(missing)}; start `cardiograph shards serve` for each{tried}"
+            raise ServiceError(message)
+        return copies, tuple(unreached)
+
+    def _described(self, address: str) -> Mapping[str, Any]:
+        found = self._client.get(f"{address}/v1/shard")
+        if found.status_code == httpx.codes.UNAUTHORIZED:
+            message = f"{address}: refuses the key; set CARDIOGRAPH_SHARD_KEY to the key of the shards"
+            raise ServiceError(message)
+        try:
+            content = found.raise_for_status().json()
+        except ValueError as error:
+            message = f"{address}: is no shard of a reference; give the address that `cardiograph shards serve` prints"
+            raise ServiceError(message) from error
+        return content if isinstance(content, dict) else {}
