@@ -15,8 +15,9 @@ from cardiograph.encoders.engine import Engine
 from cardiograph.errors import InputError
 from cardiograph.inference.queries import Patient, faults
 
-CHUNK_PAGES, CHUNK_ROWS = 32, 1024
-"""Number of patients scored at a time by a model that reads pages, which are held in memory, and by any other."""
+CHUNK_PAGES, CHUNK_ROWS = 32, 8192
+"""Number of patients scored at a time by a model that reads pages, which are held in memory, and by any other: a search
+for many at once takes a third of the time for each."""
 
 Answer = TypeVar("Answer", Prediction, LabelsPrediction)
 

@@ -31,6 +31,9 @@ CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 """Time limit of an answer of a shard."""
 
+_STATES = {401: "refuses the key", 409: "holds another shard now"}
+"""What a status of a shard means."""
+
 
 class ShardedRecords:
     """Reference records of a model whose shards answer over HTTP; a copy of a shard answers if another does not.
@@ -182,7 +185,7 @@ class ShardedRecords:
                         if tried:
                             self._copies[number] = [*copies[tried:], *copies[:tried]]
                         return answer
-                    faults.append(f"{address} ({found.status_code} {found.text[:200]})")
+                    faults.append(f"{address} ({_STATES.get(found.status_code, f'status {found.status_code}')})")
                 except (httpx.HTTPError, ValueError) as error:
                     faults.append(f"{address} ({type(error).__name__})")
                     continue

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PAGES_IN_TASK = 16
 """Number of patients with an ECG in one task of a worker."""
 
-ROWS_IN_TASK = 1024
+ROWS_IN_TASK = 4096
 """Number of patients in one task of a worker, for a model without ECGs."""
 
 Predict = Callable[[Iterator[Query]], Iterator[Prediction | LabelsPrediction | InputError]]
