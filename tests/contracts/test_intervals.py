@@ -14,7 +14,7 @@ from tests.contracts.conftest import CONFIG, MODELS, learn, make_problem
 from cardiograph.cli.console import show_prediction
 from cardiograph.config import RunConfig
 from cardiograph.inference import Predictor
-from cardiograph.inference.answers import answer
+from cardiograph.inference.queries import Patient
 from cardiograph.service.api.fhir import ModelFacts, risk_assessment
 from cardiograph.service.settings import ServiceSettings
 from cardiograph.service.web.answer_view import answer_view
@@ -40,7 +40,8 @@ def served(dataset, request, tmp_path_factory):
     predictor = Predictor.load(folder)
     queries = dataset.queries(dataset.rows("test"))
     scores = predictor.score(queries)
-    answers = [answer(predictor.bundle, scores, row, queries.clinical[row]) for row in range(len(queries))]
+    patients = [Patient(None, row.tolist(), []) for row in queries.clinical]
+    answers = [predictor.answer(scores, row, patient) for row, patient in enumerate(patients)]
     site = Site(ServiceSettings(run=folder, database=":memory:"), predictor, HEX)
     return SimpleNamespace(predictor=predictor, scores=scores, answers=answers, site=site)
 

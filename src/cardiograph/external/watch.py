@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cardiograph.artifacts.cache import PageCache, cache_folder
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.cohort.manifest import read_cohort
-from cardiograph.cohort.tables import read_table
+from cardiograph.cohort.tables import read_chunks
 from cardiograph.config import RunConfig
 from cardiograph.containers import Cohort
 from cardiograph.errors import CohortError, Issue
@@ -168,7 +168,7 @@ def _recent_sample(predictor: Predictor, dataset: Dataset, scores: Scores, axes:
 
 def _require_columns(source: Path, columns: Columns) -> None:
     """Raise CohortError if the table lacks the named column of sites or times."""
-    header = () if source.is_dir() else read_table(source).header
+    header = () if source.is_dir() else next(read_chunks(source, size=1)).header
     issues = [
         Issue("header", column, "absent", f"{option} names a column of the table", "check its name", "no_column")
         for option, column in (("--site", columns.site), ("--time", columns.time))

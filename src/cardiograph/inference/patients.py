@@ -14,6 +14,7 @@ from cardiograph.containers.labels import LabelsPrediction
 from cardiograph.encoders.engine import Engine
 from cardiograph.errors import InputError
 from cardiograph.inference.queries import Patient, faults
+from cardiograph.threads import in_threads
 
 CHUNK_PAGES, CHUNK_ROWS = 32, 8192
 """Number of patients scored at a time by a model that reads pages, which are held in memory, and by any other: a search
@@ -56,7 +57,7 @@ class PatientPredictor(ABC, Generic[Answer]):
         """
         waiting = iter(queries)
         while chunk := list(itertools.islice(waiting, self._at_once)):
-            read = [self.read(query) for query in chunk]
+            read = self._read_all(chunk)
             if any(patient.issues for patient in read):
                 read += [Patient(None, [], self.read(query).issues) for query in waiting]
                 raise faults([patient.issues for patient in read if patient.issues], len(read))
@@ -66,12 +67,16 @@ class PatientPredictor(ABC, Generic[Answer]):
         """Score patients in order; yields an error with all faults for each patient that cannot be scored."""
         waiting = iter(queries)
         while chunk := list(itertools.islice(waiting, self._at_once)):
-            read = [self.read(query) for query in chunk]
+            read = self._read_all(chunk)
             good = [number for number, patient in enumerate(read) if not patient.issues]
             answers = self._answers([chunk[number] for number in good], [read[number] for number in good])
             found = dict(zip(good, answers, strict=True))
             for number, patient in enumerate(read):
                 yield found[number] if number in found else faults([patient.issues], 1)
+
+    def _read_all(self, queries: Sequence[Query]) -> list[Patient]:
+        """Read and check patients, by threads where these read ECGs."""
+        return in_threads(self.read, queries, many=self.engine is not None and len(queries) > 1)
 
     @property
     def _at_once(self) -> int:
