@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import socket
 import threading
 from contextlib import contextmanager
 
@@ -167,6 +168,16 @@ def test_a_copy_answers_when_another_does_not(cut, values, predictor):
     assert "does not answer" in both.records.trouble()
 
 
+def test_a_shard_that_hangs_is_not_waited_for_twice(cut, values, monkeypatch):
+    service, folders = cut
+    monkeypatch.setattr("cardiograph.inference.sharded_records.ANSWER_SECONDS", 0.5)
+    with all_held(folders) as addresses, socket.create_server(("127.0.0.1", 0)) as silent:
+        found = Predictor.load(service, shards=ShardAccess(addresses))
+        found.records._copies[2] = [f"http://127.0.0.1:{silent.getsockname()[1]}"]
+        with pytest.raises(ServiceError, match=r"shard 2 .*\(ReadTimeout\)$"):
+            found.predict(clinical=values)
+
+
 def test_what_is_missing_or_foreign_is_named(cut, tmp_path, survival_run, finished_run, labels_run):
     service, folders = cut
     with pytest.raises(RunError, match="its reference records are in 3 shards; serve it with"):
@@ -319,7 +330,8 @@ def test_the_service_answers_and_says_when_it_cannot(cut, served, tmp_path, valu
     service, folders = cut
     with contextlib.ExitStack() as stack:
         addresses = stack.enter_context(all_held(folders))
-        running = RunningService(Predictor.load(service, shards=ShardAccess(addresses)), tmp_path, run=service)
+        access = ShardAccess(["http://127.0.0.1:9", *addresses])
+        running = RunningService(Predictor.load(service, shards=access), tmp_path, run=service)
         with running.client as client:
             found = running.ask(values=values).json()
             assert found["prediction"] == served.ask(values=values).json()["prediction"]
@@ -333,7 +345,9 @@ def test_the_service_answers_and_says_when_it_cannot(cut, served, tmp_path, valu
             answer = running.ask(values=values)
             assert (answer.status_code, answer.json()["code"]) == (503, "reference")
             assert client.get("/readyz").json()["code"] == "not_ready"
-    assert any("does not answer" in json.loads(line).get("error", "") for line in running.log.getvalue().splitlines())
+    logged = [json.loads(line) for line in running.log.getvalue().splitlines()]
+    assert logged[0]["addresses"] == ["http://127.0.0.1:9 (ConnectError)"]
+    assert any("does not answer" in each.get("error", "") for each in logged)
 
 
 def test_the_commands(finished_run, tmp_path):

@@ -93,6 +93,10 @@ class ReferenceRecords(Protocol):
     def stores_ecgs(self) -> bool:
         """Whether ECGs of the records are stored."""
 
+    @property
+    def unreached(self) -> tuple[str, ...]:
+        """Addresses that did not answer at the start, with the reason; copies of what they hold did."""
+
     def __len__(self) -> int: ...
 
     def own(self, keys: QueryKeys) -> tuple[list[NDArray[np.int64]], tuple[tuple[str, ...], ...]]:
@@ -123,6 +127,8 @@ class HeldRecords:
     Args:
         bundle: Model with its reference records.
     """
+
+    unreached: tuple[str, ...] = ()
 
     def __init__(self, bundle: ModelBundle) -> None:
         self._reference, self._served = bundle.reference, bundle.served

@@ -31,6 +31,9 @@ CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 """Time limit of an answer of a shard."""
 
+THREADS_FOR_A_SHARD = 16
+"""Questions that each shard is asked at a time."""
+
 _STATES = {401: "refuses the key", 409: "holds another shard now"}
 """What a status of a shard means."""
 
@@ -58,7 +61,7 @@ class ShardedRecords:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=4.0)
         timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
         self._client = httpx.Client(headers=headers, limits=limits, timeout=timeout, trust_env=False)
-        self._threads = ThreadPoolExecutor(4 * len(self._facts.sha256), thread_name_prefix="shards")
+        self._threads = ThreadPoolExecutor(THREADS_FOR_A_SHARD * len(self._facts.sha256), thread_name_prefix="shards")
         self._copies, self.unreached = self._found(access.addresses)
 
     def __len__(self) -> int:
@@ -188,7 +191,8 @@ class ShardedRecords:
                     faults.append(f"{address} ({_STATES.get(found.status_code, f'status {found.status_code}')})")
                 except (httpx.HTTPError, ValueError) as error:
                     faults.append(f"{address} ({type(error).__name__})")
-                    continue
+                    if not isinstance(error, httpx.TimeoutException):
+                        continue
                 break
         message = f"{self._name(number)} does not answer: {', '.join(dict.fromkeys(faults))}"
         raise ServiceError(message)

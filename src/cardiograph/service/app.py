@@ -118,6 +118,8 @@ def _serving(
 ) -> Serving:
     if settings.workers > 1 and isinstance(predictor.engine, OpenVinoEngine):
         predictor.engine.side_by_side()
+    if predictor.records.unreached:
+        log.warning("shards_unreached", addresses=predictor.records.unreached)
     pool = ScoringPool(workers=settings.workers, waiting=settings.waiting, timeout_seconds=settings.timeout_seconds)
     sha256, outcome = predictor.sha256, predictor.outcome
     return Serving(
