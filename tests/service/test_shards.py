@@ -161,7 +161,7 @@ def test_a_copy_answers_when_another_does_not(cut, values, predictor):
         with held(folders[1]) as copy:
             both = Predictor.load(service, shards=ShardAccess([copy, *addresses]))
             unlike = Predictor.load(service, shards=ShardAccess(["http://127.0.0.1:9", *addresses]))
-        assert unlike.records.unreached == ("http://127.0.0.1:9 (ConnectError)",)
+        assert unlike.records.unreached == ("http://127.0.0.1:9 (ConnectionRefusedError)",)
         assert both.predict(clinical=values) == predictor.predict(clinical=values)
     with pytest.raises(ServiceError, match=r"shard \d \(records \d+-\d+\) does not answer: http"):
         both.predict(clinical=values)
@@ -170,11 +170,11 @@ def test_a_copy_answers_when_another_does_not(cut, values, predictor):
 
 def test_a_shard_that_hangs_is_not_waited_for_twice(cut, values, monkeypatch):
     service, folders = cut
-    monkeypatch.setattr("cardiograph.inference.sharded_records.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("cardiograph.inference.shard_connections.ANSWER_SECONDS", 0.5)
     with all_held(folders) as addresses, socket.create_server(("127.0.0.1", 0)) as silent:
         found = Predictor.load(service, shards=ShardAccess(addresses))
         found.records._copies[2] = [f"http://127.0.0.1:{silent.getsockname()[1]}"]
-        with pytest.raises(ServiceError, match=r"shard 2 .*\(ReadTimeout\)$"):
+        with pytest.raises(ServiceError, match=r"shard 2 .*\(TimeoutError\)$"):
             found.predict(clinical=values)
 
 
@@ -187,7 +187,7 @@ def test_what_is_missing_or_foreign_is_named(cut, tmp_path, survival_run, finish
     with pytest.raises(ConfigError, match="a run of several labels"):
         load_any(labels_run, shards=ShardAccess(["http://127.0.0.1:9"]))
     with held(folders[0]) as address:
-        message = r"no address holds shard 1 .*, shard 2 .*; no answer from nonsense \(UnsupportedProtocol\)"
+        message = r"no address holds shard 1 .*, shard 2 .*; no answer from nonsense \(ValueError\)"
         with pytest.raises(ServiceError, match=message):
             Predictor.load(service, shards=ShardAccess([address, "nonsense"]))
     (foreign, _) = cut_shards(survival_run, tmp_path / "other", 2)
@@ -269,7 +269,7 @@ def test_a_search_that_is_not_allowed_is_refused(cut, work, question, words):
         shard.answer(work, points(shard, **question))
 
 
-@pytest.mark.parametrize("work", ["inputs", "facts", "groups"])
+@pytest.mark.parametrize("work", ["records", "groups"])
 def test_rows_of_another_shard_are_refused(cut, work):
     shard = HeldShard.load(cut[1][1])
     first, stop = shard.extent
@@ -346,7 +346,7 @@ def test_the_service_answers_and_says_when_it_cannot(cut, served, tmp_path, valu
             assert (answer.status_code, answer.json()["code"]) == (503, "reference")
             assert client.get("/readyz").json()["code"] == "not_ready"
     logged = [json.loads(line) for line in running.log.getvalue().splitlines()]
-    assert logged[0]["addresses"] == ["http://127.0.0.1:9 (ConnectError)"]
+    assert logged[0]["addresses"] == ["http://127.0.0.1:9 (ConnectionRefusedError)"]
     assert any("does not answer" in each.get("error", "") for each in logged)
 
 

@@ -37,8 +37,7 @@ class HeldShard:
             "members": self._members,
             "groups": self._groups,
             "nearest": self._nearest,
-            "inputs": self._inputs,
-            "facts": self._facts,
+            "records": self._records,
             "ecg": self._ecg,
         }
 
@@ -111,15 +110,13 @@ class HeldShard:
         found = search_shard(self._shard, queries, k=k, metric=metric, forbidden=forbidden)
         return Message({"index": found.index, "value": found.value}, {"measure": found.measure})
 
-    def _inputs(self, question: Message) -> Message:
-        found = NeighbourInputs.of(self._reference, self._rows(question))
-        states = {f"state_{depth}": state for depth, state in enumerate(found.states)}
-        return Message({"labels": found.labels, "degree": found.degree, **states}, {})
-
-    def _facts(self, question: Message) -> Message:
-        found = RecordFacts.of(self._reference, self._rows(question))
-        followed = {name: each for name in ("time", "event") if (each := getattr(found, name)) is not None}
-        return Message({"labels": found.labels, "clinical": found.clinical, **followed}, {"names": found.record_ids})
+    def _records(self, question: Message) -> Message:
+        rows = self._rows(question)
+        read, told = NeighbourInputs.of(self._reference, rows), RecordFacts.of(self._reference, rows)
+        states = {f"state_{depth}": state for depth, state in enumerate(read.states)}
+        followed = {name: each for name in ("time", "event") if (each := getattr(told, name)) is not None}
+        arrays = {"labels": read.labels, "degree": read.degree, "clinical": told.clinical, **states, **followed}
+        return Message(arrays, {"names": told.record_ids})
 
     def _ecg(self, question: Message) -> Message:
         found = self._reference.ecg(str(question.facts.get("record")))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
+import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from http.client import HTTPException
 from typing import Any
 
-import httpx
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,16 +23,11 @@ from cardiograph.graph.ranking import Ranking, merged
 from cardiograph.inference.own_records import QueryKeys, own_rows
 from cardiograph.inference.reference_records import NeighbourInputs, RecordFacts
 from cardiograph.inference.shard_access import ShardAccess
+from cardiograph.inference.shard_connections import ShardConnections
 from cardiograph.inference.shard_messages import Message, joined, parted
 
 ROWS_AT_ONCE = 8192
 """Largest number of queries in a question, and of records in an answer."""
-
-CONNECT_SECONDS = 5.0
-"""Time limit of a connection to a shard."""
-
-ANSWER_SECONDS = 30.0
-"""Time limit of an answer of a shard."""
 
 THREADS_FOR_A_SHARD = 16
 """Questions that each shard is asked at a time."""
@@ -57,11 +55,9 @@ class ShardedRecords:
             raise ServiceError(message)
         self._facts: ShardFacts = bundle.shards
         self._graph, self._bounds = bundle.served.graph, np.array(bundle.shards.bounds)
-        headers = {} if access.key is None else {"authorization": f"Bearer {access.key}"}
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=4.0)
-        timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
-        self._client = httpx.Client(headers=headers, limits=limits, timeout=timeout, trust_env=False)
-        self._threads = ThreadPoolExecutor(THREADS_FOR_A_SHARD * len(self._facts.sha256), thread_name_prefix="shards")
+        self._connections = ShardConnections({} if access.key is None else {"authorization": f"Bearer {access.key}"})
+        self._recent = threading.local()
+        self._threads = [ThreadPoolExecutor(THREADS_FOR_A_SHARD) for _ in self._facts.sha256]
         self._copies, self.unreached = self._found(access.addresses)
 
     def __len__(self) -> int:
@@ -116,19 +112,21 @@ class ShardedRecords:
 
     def inputs(self, rows: NDArray[np.int64]) -> NeighbourInputs:
         """Return what a network reads of some rows, ascending."""
-        found = self._ask_rows("inputs", rows)
-        columns = {name: np.concatenate([each.arrays[name] for each in found]) for name in found[0].arrays}
-        states = tuple(columns[f"state_{depth}"] for depth in range(len(columns) - 2))
-        return NeighbourInputs(columns["labels"], columns["degree"], states)
-
-    def facts(self, rows: NDArray[np.int64]) -> RecordFacts:
-        """Return what an answer says about some rows, ascending."""
-        found = self._ask_rows("facts", rows)
+        found = self._ask_rows("records", rows)
         columns = {name: np.concatenate([each.arrays[name] for each in found]) for name in found[0].arrays}
         names = tuple(itertools.chain.from_iterable(each.facts["names"] for each in found))
-        return RecordFacts(
-            rows, names, columns["labels"], columns["clinical"], columns.get("time"), columns.get("event")
-        )
+        labels, time, event = columns["labels"], columns.get("time"), columns.get("event")
+        self._recent.facts = RecordFacts(rows, names, labels, columns["clinical"], time, event)
+        states = tuple(columns[f"state_{depth}"] for depth in range(sum(each.startswith("state_") for each in columns)))
+        return NeighbourInputs(labels, columns["degree"], states)
+
+    def facts(self, rows: NDArray[np.int64]) -> RecordFacts:
+        """Return what an answer says about some rows, ascending; those of the last :meth:`inputs` are known already."""
+        recent: RecordFacts | None = getattr(self._recent, "facts", None)
+        if recent is None or not np.array_equal(recent.rows, rows):
+            self.inputs(rows)
+            recent = self._recent.facts
+        return recent
 
     def ecg(self, record_id: str) -> NDArray[np.float32] | None:
         """Return the stored ECG of a record, see :meth:`Reference.ecg`."""
@@ -143,11 +141,6 @@ class ShardedRecords:
             return str(error)
         return ""
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        self._client.close()
-
     def _members(self, groups: Collection[int]) -> dict[int, NDArray[np.int64]]:
         asked = sorted(set(groups))
         answers = self._ask_all("members", Message({"groups": np.array(asked, np.int64)}, {}))
@@ -157,7 +150,7 @@ class ShardedRecords:
     def _ask_all(self, work: str, question: Message) -> list[Message]:
         """Ask every shard the same, and return their answers in order."""
         content = question.packed()
-        return list(self._threads.map(lambda number: self._ask(number, work, content), range(len(self._copies))))
+        return self._ask_each([(number, content) for number in range(len(self._copies))], work)
 
     def _ask_rows(self, work: str, rows: NDArray[np.int64]) -> list[Message]:
         """Ask each shard about those of the ascending rows that it holds; the first shard, if there are none."""
@@ -167,9 +160,12 @@ class ShardedRecords:
             for number, (first, stop) in enumerate(itertools.pairwise(ends.tolist()))
             for start in range(first, stop, ROWS_AT_ONCE)
         ] or [(0, rows)]
-        return list(
-            self._threads.map(lambda each: self._ask(each[0], work, Message({"rows": each[1]}, {}).packed()), asked)
-        )
+        return self._ask_each([(number, Message({"rows": some}, {}).packed()) for number, some in asked], work)
+
+    def _ask_each(self, questions: Sequence[tuple[int, bytes]], work: str) -> list[Message]:
+        """Ask shards at the same time, each by threads of its own, so that it sees few connections."""
+        asked = [self._threads[number].submit(self._ask, number, work, content) for number, content in questions]
+        return [each.result() for each in asked]
 
     def _ask(self, number: int, work: str, content: bytes) -> Message:
         """Ask one shard: the copy that answered last, and then each other copy once.
@@ -178,22 +174,18 @@ class ShardedRecords:
             ServiceError: If none answers, or one refuses the question.
         """
         copies, faults = self._copies[number], list[str]()
+        headers = {"x-shard": self._facts.sha256[number]}
         for tried, address in enumerate(copies):
-            for _ in range(2):  # the first attempt may meet a connection that was idle for too long
-                try:
-                    headers = {"x-shard": self._facts.sha256[number]}
-                    found = self._client.post(f"{address}/v1/{work}", content=content, headers=headers)
-                    if found.status_code == httpx.codes.OK:
-                        answer = Message.unpacked(found.content)
-                        if tried:
-                            self._copies[number] = [*copies[tried:], *copies[:tried]]
-                        return answer
-                    faults.append(f"{address} ({_STATES.get(found.status_code, f'status {found.status_code}')})")
-                except (httpx.HTTPError, ValueError) as error:
-                    faults.append(f"{address} ({type(error).__name__})")
-                    if not isinstance(error, httpx.TimeoutException):
-                        continue
-                break
+            try:
+                status, found = self._connections.ask(address, f"/v1/{work}", content, headers)
+                if status == HTTPStatus.OK:
+                    answer = Message.unpacked(found)
+                    if tried:
+                        self._copies[number] = [*copies[tried:], *copies[:tried]]
+                    return answer
+                faults.append(f"{address} ({_STATES.get(status, f'status {status}')})")
+            except (OSError, HTTPException, ValueError) as error:
+                faults.append(f"{address} ({type(error).__name__})")
         message = f"{self._name(number)} does not answer: {', '.join(dict.fromkeys(faults))}"
         raise ServiceError(message)
 
@@ -211,7 +203,7 @@ class ShardedRecords:
         for address in dict.fromkeys(each.rstrip("/") for each in addresses):
             try:
                 sha256 = self._described(address).get("sha256")
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
+            except (OSError, HTTPException, ValueError) as error:
                 unreached.append(f"{address} ({type(error).__name__})")
                 continue
             if sha256 not in self._facts.sha256:
@@ -226,13 +218,15 @@ class ShardedRecords:
         return copies, tuple(unreached)
 
     def _described(self, address: str) -> Mapping[str, Any]:
-        found = self._client.get(f"{address}/v1/shard")
-        if found.status_code == httpx.codes.UNAUTHORIZED:
+        status, found = self._connections.ask(address, "/v1/shard")
+        if status == HTTPStatus.UNAUTHORIZED:
             message = f"{address}: refuses the key; set CARDIOGRAPH_SHARD_KEY to the key of the shards"
             raise ServiceError(message)
         try:
-            content = found.raise_for_status().json()
-        except ValueError as error:
+            content = json.loads(found) if status == HTTPStatus.OK else None
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
             message = f"{address}: is no shard of a reference; give the address that `cardiograph shards serve` prints"
-            raise ServiceError(message) from error
-        return content if isinstance(content, dict) else {}
+            raise ServiceError(message)
+        return content
