@@ -8,7 +8,7 @@ from tests.contracts.conftest import CONFIG, learn, make_problem
 
 from cardiograph.graph.exact import nearest
 from cardiograph.inference import Predictor, mean_distance
-from cardiograph.inference.answers import answer
+from cardiograph.inference.queries import Patient
 from cardiograph.train.calibrate import calibrate_bundle
 from cardiograph.train.steps import DEFAULT_STEPS
 
@@ -50,7 +50,8 @@ def having(dataset, block):
 
 def warned(predictor, queries, start):
     scores = predictor.score(queries)
-    answers = [answer(predictor.bundle, scores, row, queries.clinical[row]) for row in range(len(queries))]
+    patients = [Patient(None, row.tolist(), []) for row in queries.clinical]
+    answers = [predictor.answer(scores, row, patient) for row, patient in enumerate(patients)]
     return np.array([any(warning.startswith(start) for warning in each.warnings) for each in answers])
 
 
