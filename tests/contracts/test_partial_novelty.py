@@ -83,9 +83,9 @@ def test_a_bundle_without_such_distances_says_not_judged(dataset, predictor):
     older = predictor.bundle.uncertainty.to_dict() | {"partial_novelty": {}}
     bundle = dataclasses.replace(predictor.bundle, uncertainty=type(predictor.bundle.uncertainty).from_dict(older))
     queries = without(having(dataset, "clinical"), "clinical")
-    scores = Predictor(bundle).score(queries)
-    assert warned(Predictor(bundle), queries, "not checked for novelty").all()
-    assert answer(bundle, scores, 0, queries.clinical[0]).novelty is None
+    judge = Predictor(bundle)
+    assert warned(judge, queries, "not checked for novelty").all()
+    assert judge.answer(judge.score(queries), 0, Patient(None, queries.clinical[0].tolist(), [])).novelty is None
 
 
 def test_too_few_training_records_are_reported():
