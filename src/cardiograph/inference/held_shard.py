@@ -112,11 +112,11 @@ class HeldShard:
 
     def _records(self, question: Message) -> Message:
         rows = self._rows(question)
-        read, told = NeighbourInputs.of(self._reference, rows), RecordFacts.of(self._reference, rows)
-        states = {f"state_{depth}": state for depth, state in enumerate(read.states)}
-        followed = {name: each for name in ("time", "event") if (each := getattr(told, name)) is not None}
-        arrays = {"labels": read.labels, "degree": read.degree, "clinical": told.clinical, **states, **followed}
-        return Message(arrays, {"names": told.record_ids})
+        inputs, facts = NeighbourInputs.of(self._reference, rows), RecordFacts.of(self._reference, rows)
+        states = {f"state_{depth}": state for depth, state in enumerate(inputs.states)}
+        followed = {name: each for name in ("time", "event") if (each := getattr(facts, name)) is not None}
+        arrays = {"labels": inputs.labels, "degree": inputs.degree, "clinical": facts.clinical, **states, **followed}
+        return Message(arrays, {"names": facts.record_ids})
 
     def _ecg(self, question: Message) -> Message:
         found = self._reference.ecg(str(question.facts.get("record")))

@@ -209,7 +209,11 @@ class Predictor(PatientPredictor[Prediction]):
             facts: Facts about the neighbours, if they are known already.
         """
         facts = facts or self._facts(scores.neighbours.of(slice(number, number + 1)))
-        return answer(self.bundle, scores, number, patient, facts, readings)
+        return self._finished(answer(self.bundle, scores, number, patient, facts, readings), scores, number, facts)
+
+    def _finished(self, plain: Prediction, scores: Scores, number: int, facts: RecordFacts) -> Prediction:
+        """Return a prediction with what only one kind of outcome has; the arguments are those of :meth:`answer`."""
+        return plain
 
     def _facts(self, neighbours: NearestNeighbours) -> RecordFacts:
         return self.records.facts(np.unique(neighbours.index[neighbours.index >= 0]))

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.files import read_json
-from cardiograph.containers import NearestNeighbours, Neighbour
-from cardiograph.containers.readings import Readings
+from cardiograph.containers import NearestNeighbours, Neighbour, Prediction
 from cardiograph.containers.survival import NO_DECISION, FollowedNeighbour, RiskPoint, SurvivalPrediction
 from cardiograph.encoders.engine import Engine
 from cardiograph.inference.answers import Scores
 from cardiograph.inference.predictor import Predictor
-from cardiograph.inference.queries import AttachedQueries, Patient
+from cardiograph.inference.queries import AttachedQueries
 from cardiograph.inference.reference_records import RecordFacts, ReferenceRecords
 from cardiograph.inference.shard_access import ShardAccess
 from cardiograph.survival.hazards import FollowUpFacts
@@ -107,20 +106,11 @@ class SurvivalPredictor(Predictor):
         low, high = np.quantile(drawn, BAND, axis=0)
         return np.minimum(low, scores.risks[number]), np.maximum(high, scores.risks[number])
 
-    def answer(
-        self,
-        scores: Scores,
-        number: int,
-        patient: Patient,
-        readings: Readings | None = None,
-        facts: RecordFacts | None = None,
-    ) -> SurvivalPrediction:
-        """Return the prediction of the patient of this number, with its curve; see :meth:`Predictor.answer`."""
+    def _finished(self, plain: Prediction, scores: Scores, number: int, facts: RecordFacts) -> SurvivalPrediction:
+        """Return the prediction with its curve, and the follow-up of the similar records."""
         if not isinstance(scores, SurvivalScores):
             message = "the curve of a patient needs the scores of this predictor"
             raise TypeError(message)
-        facts = facts or self._facts(scores.neighbours.of(slice(number, number + 1)))
-        plain = super().answer(scores, number, patient, readings, facts)
         columns = (scores.times, scores.risks[number], *self.band(scores, number))
         points = tuple(RiskPoint(*map(float, each)) for each in zip(*columns, strict=True))
         fields = {each.name: getattr(plain, each.name) for each in dataclasses.fields(plain)}

@@ -28,7 +28,7 @@ def fit_gate(distances: NDArray[np.float64], quantile: float) -> NoveltyGate | N
 
 def fit_complete_gate(bundle: ModelBundle, quantile: float, rng: np.random.Generator) -> NoveltyGate | None:
     """Fit the gate of records that have every block by which neighbours are searched."""
-    places = bundle.reference_points()
+    places = _exact_places(bundle)
     return _gate(bundle, places, np.ones(len(places.blocks), bool), _sample(len(places), MAX_RECORDS, rng), quantile)
 
 
@@ -43,7 +43,7 @@ def fit_partial_gates(bundle: ModelBundle, quantile: float, rng: np.random.Gener
     Returns:
         Names of the present blocks (see :meth:`ModelBundle.search_blocks`) -> gate.
     """
-    places, gates = bundle.reference_points(), {}
+    places, gates = _exact_places(bundle), {}
     drawn = _sample(len(places), MAX_PARTIAL_RECORDS, rng)
     for choice in itertools.product((False, True), repeat=len(places.blocks)):
         pattern = np.array(choice)
@@ -64,6 +64,10 @@ def _gate(
     queries = dataclasses.replace(places.of(rows), present=np.tile(pattern, (len(rows), 1)))
     own = group_members(bundle.reference.groups[rows], bundle.reference.groups)
     return fit_gate(mean_distance(attach(places, queries, bundle.served.graph, own)), quantile)
+
+
+def _exact_places(bundle: ModelBundle) -> SearchPoints:
+    return dataclasses.replace(bundle.reference_points(), lists=None)
 
 
 def _sample(records: int, maximum: int, rng: np.random.Generator) -> NDArray[np.int64]:
