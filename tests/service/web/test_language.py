@@ -165,13 +165,15 @@ def test_warnings_of_a_stored_prediction_are_translated(predictor):
 def test_texts_that_contain_one_another_are_taken_apart():
     text = (
         "On these 73 test records the graph (SIGN) did not help: AUROC 0.990 against the same features without it "
-        "(Logistic regression, which validation records chose: 0.989, difference +0.001, 95 % interval -0.003 to +0.004)."
+        "(Logistic regression, which validation records chose: 0.989, difference +0.001, 95 % interval -0.003 to +0.004; "
+        "Logistic regression: 0.991, difference -0.001, 95 % interval -0.066 to +0.000)."
     )
     with speaking(languages()["fr"]):
         assert translated(text) == (
             f"Sur ces 73 enregistrements de test, le graphe (SIGN) n’a pas été utile{NARROW}: AUROC 0,990 contre les mêmes "
             "variables sans lui (Régression logistique, choix fait sur les enregistrements de validation"
-            f"{NARROW}: 0,989, différence +0,001, intervalle à 95{NARROW}% de -0,003 à +0,004)."
+            f"{NARROW}: 0,989, différence +0,001, intervalle à 95{NARROW}% de -0,003 à +0,004{NARROW}; Régression logistique"
+            f"{NARROW}: 0,991, différence -0,001, intervalle à 95{NARROW}% de -0,066 à +0,000)."
         )
         assert translated("a text that no catalogue holds") == "a text that no catalogue holds"
     assert translated(text) == text

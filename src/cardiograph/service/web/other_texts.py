@@ -13,6 +13,9 @@ from cardiograph.service.web.language import SOURCE, Language, current, gettext,
 
 _NUMBER = re.compile(r"([-+−]?\d[\d,]*(?:\.\d+)?)(?:(\s?)(\D.*))?", re.DOTALL)
 
+_AFTER_NAME = re.compile(r"\(\?P<\w+>\.\*\?\):\\ ")
+"""Start of the expression of a text that starts with a value and a colon."""
+
 
 def term(name: str) -> str:
     """Translate a name, such as that of a measurement or of a unit; unknown names, such as those of a user, stay."""
@@ -31,6 +34,11 @@ def translated(text: str) -> str:
 
 
 def _in(text: str, language: Language) -> str:
+    value, semicolon, rest = text.partition("; ")
+    if (
+        semicolon and (number := _NUMBER.fullmatch(value)) and not number[3]
+    ):  # the last value of a text, and the next text
+        return gettext("%(first)s; %(rest)s", first=numerals(value), rest=_in(rest, language))
     found = _of_catalogue(text, language)
     if found is not None:
         return found
@@ -45,9 +53,20 @@ def _of_catalogue(text: str, language: Language) -> str | None:
     if text in language.texts:
         return language.texts[text]
     head, colon, tail = text.partition(": ")
-    if colon and (first := _of_catalogue(head, language)) and (rest := _of_catalogue(tail.rstrip("."), language)):
+    known = head in language.texts
+    if known and (found := _of_patterns(text, language, after_name=True)):
+        return found
+    two = colon and (known or "; " not in head)  # else the colon belongs to a later part of an enumeration
+    if two and (first := _of_catalogue(head, language)) and (rest := _of_catalogue(tail.rstrip("."), language)):
         return gettext("%(first)s: %(rest)s", first=first, rest=rest) + "." * tail.endswith(".")
+    return _of_patterns(text, language)
+
+
+def _of_patterns(text: str, language: Language, *, after_name: bool = False) -> str | None:
+    """Translate a text with values, or only one that starts with a name and a colon; None if no pattern fits."""
     for pattern in language.patterns:
+        if after_name and not _AFTER_NAME.match(pattern.expression.pattern):
+            continue
         if pattern.words in text and (found := pattern.expression.fullmatch(text)):
             values = {name: _in(value, language) for name, value in found.groupdict().items()}
             return pattern.translation.format(**values)
