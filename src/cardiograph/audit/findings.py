@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cardiograph.errors import AuditError, ConfigError, Issue
@@ -108,7 +108,8 @@ class Audit:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return asdict(self)
+        findings = [dict(vars(finding)) for finding in self.findings]
+        return {**vars(self), "findings": findings, "probes": [dict(vars(probe)) for probe in self.probes]}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Audit:

@@ -173,13 +173,16 @@ def _ranks(values: Floats) -> Floats:
 
 
 def _linear(width: int, rows: int, seed: int) -> object:
-    from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    reduced = [PCA(min(MAX_COMPONENTS, rows // 5), random_state=seed)] if width > MAX_COMPONENTS else []
-    return make_pipeline(*reduced, StandardScaler(), LogisticRegression(C=1.0, max_iter=1000))
+    steps = [StandardScaler(), LogisticRegression(C=1.0, max_iter=1000)]
+    if width > MAX_COMPONENTS:
+        from sklearn.decomposition import PCA
+
+        steps.insert(0, PCA(min(MAX_COMPONENTS, rows // 5), random_state=seed))
+    return make_pipeline(*steps)
 
 
 def _forest(rows: int, seed: int) -> object:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,7 +193,8 @@ def _place(
             weights.append(weight)
         total = sum(weights)
         if total:
-            part = bisect_right(list(accumulate(weights)), chance * total)
+            at = chance * total
+            part = 0 if at < weights[0] else 1 if at < total - weights[2] else 2
         else:
             part = int(np.argmin(_overshoot(np.array(room), counts[group], targets)))
         chosen[group] = part
@@ -256,25 +255,35 @@ def _settle(chosen: Counts, counts: Counts, wanted: NDArray[np.float64], kinds: 
         total: NDArray[np.float64] = (violation * _VIOLATION_WEIGHT + unevenness).sum(axis=-1)
         return total
 
+    alike = _number_rows(counts)
     while True:
         held = np.stack([counts[chosen == part].sum(axis=0) for part in range(len(PARTS))])
         if (held > 0).all() and (np.abs(held - wanted) <= limit).all():
             return
-        change = _best_change(chosen, counts, held, cost)
+        _, tried = np.unique(chosen * len(counts) + alike, return_index=True)
+        change = _best_change(chosen, counts, held, tried, cost)
         if not change:
             return
         for group, part in change.items():
             chosen[group] = part
 
 
+def _number_rows(counts: Counts) -> Counts:
+    """Return [groups] number of each row among the different rows in ascending order; equal rows have one number."""
+    order = np.lexsort(counts.T[::-1])
+    new = (np.diff(counts[order], axis=0) != 0).any(axis=1)
+    numbers = np.empty(len(counts), np.int64)
+    numbers[order] = np.concatenate([[0], np.cumsum(new)])
+    return numbers
+
+
 def _best_change(
-    chosen: Counts, counts: Counts, held: Counts, cost: Callable[[Counts, int], NDArray[np.float64]]
+    chosen: Counts, counts: Counts, held: Counts, kinds: Counts, cost: Callable[[Counts, int], NDArray[np.float64]]
 ) -> dict[int, int]:
     """Return group -> new part for the move or exchange that lowers the cost most; empty if none does.
 
-    Groups with equal counts in one part are interchangeable, so only one of each kind is tried.
+    Groups with equal counts in one part are interchangeable, so ``kinds`` has one group of each kind in each part.
     """
-    _, kinds = np.unique(np.column_stack([chosen, counts]), axis=0, return_index=True)
     best, change = -1e-9, dict[int, int]()
     for group in kinds:
         part = int(chosen[group])

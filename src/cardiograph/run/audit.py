@@ -186,8 +186,15 @@ def _content_key(indexed: _IndexedCohort, config: RunConfig) -> str:
 
 
 def _content(table: pd.DataFrame) -> bytes:
-    """Return the names and cells of all columns as bytes."""
-    return json.dumps([[str(name), table[name].tolist()] for name in table.columns]).encode()
+    """Return the names, kinds and cells of all columns as bytes."""
+    names = json.dumps([(str(name), str(kind)) for name, kind in table.dtypes.items()]).encode()
+    cells = (
+        table[name].to_numpy().tobytes()
+        if table.dtypes[name].kind in "biuf"
+        else json.dumps(table[name].tolist()).encode()
+        for name in table.columns
+    )
+    return b"\n".join((names, *cells))
 
 
 def _fault(issue: Issue) -> str:
