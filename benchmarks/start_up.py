@@ -3,10 +3,10 @@
 usage: python benchmarks/start_up.py [--shared ../shared] [--repeats 5] [--warm 40] [--skip-run]
 
 Each repeat is a process of its own with two threads; medians of wall and CPU seconds. The run is `cardiograph run` on the
-690 shared pages (random weights), audit, baselines and inflation meter included: the first fills the cache and is not
-counted. The parts of a warm prediction are measured separately: decoding, grid and hashes, the check whether it is an
-ECG, the encoder and its input, and all that remains (near-copies, neighbours, network, calibration). Prints one JSON
-object.
+690 shared pages (random weights), audit, baselines and optimism of a split by rows included: the first fills the cache
+and is not counted. The parts of a warm prediction are measured separately: decoding, grid and hashes, the check whether
+it is an ECG, the encoder and its input, and all that remains (near-copies, neighbours, network, calibration). Prints one
+JSON object.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 if WORKER.startswith("gw") and hasattr(os, "sched_setaffinity"):
@@ -18,6 +19,9 @@ if WORKER.startswith("gw") and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {cores[int(WORKER[2:]) % len(cores)]})
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+hypothesis_settings.register_profile("cardiograph", deadline=None)  # a busy machine is no fault
+hypothesis_settings.load_profile("cardiograph")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,9 +19,22 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's mallopt."""
 
 
+_limit: int | None = None
+"""Number of threads of a worker among others; None for a process that may use all cores."""
+
+
 def available_threads() -> int:
-    """Return the number of cores available to this process."""
+    """Return the number of cores available to this process, 1 for a worker among others."""
+    if _limit is not None:
+        return _limit
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def become_worker() -> None:
+    """Use one thread in this process from now on, because other workers use the other cores."""
+    global _limit
+    _limit = 1
+    set_threads(1)
 
 
 def set_threads(threads: int | None = None) -> int:

@@ -41,7 +41,7 @@ def served(dataset, request, tmp_path_factory):
     queries = dataset.queries(dataset.rows("test"))
     scores = predictor.score(queries)
     patients = [Patient(None, row.tolist(), []) for row in queries.clinical]
-    answers = [predictor.answer(scores, row, patient) for row, patient in enumerate(patients)]
+    answers = [predictor.prediction(scores, row, patient) for row, patient in enumerate(patients)]
     site = Site(ServiceSettings(run=folder, database=":memory:"), predictor, HEX)
     return SimpleNamespace(predictor=predictor, scores=scores, answers=answers, site=site)
 

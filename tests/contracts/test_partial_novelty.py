@@ -51,7 +51,7 @@ def having(dataset, block):
 def warned(predictor, queries, start):
     scores = predictor.score(queries)
     patients = [Patient(None, row.tolist(), []) for row in queries.clinical]
-    answers = [predictor.answer(scores, row, patient) for row, patient in enumerate(patients)]
+    answers = [predictor.prediction(scores, row, patient) for row, patient in enumerate(patients)]
     return np.array([any(warning.startswith(start) for warning in each.warnings) for each in answers])
 
 
@@ -85,7 +85,7 @@ def test_a_bundle_without_such_distances_says_not_judged(dataset, predictor):
     queries = without(having(dataset, "clinical"), "clinical")
     judge = Predictor(bundle)
     assert warned(judge, queries, "not checked for novelty").all()
-    assert judge.answer(judge.score(queries), 0, Patient(None, queries.clinical[0].tolist(), [])).novelty is None
+    assert judge.prediction(judge.score(queries), 0, Patient(None, queries.clinical[0].tolist(), [])).novelty is None
 
 
 def test_too_few_training_records_are_reported():

@@ -69,7 +69,7 @@ def test_a_saved_engine_computes_the_same(engines, weights, name):
 
 
 def test_an_encoder_in_the_cache_that_is_not_as_it_was_written_is_made_again(engines, weights, cache_folder, tmp_path):
-    (folder,) = cache_folder.glob(f"encoders/{weights.sha256}-final")
+    (folder,) = cache_folder.glob(f"encoders/resnet18-{weights.sha256}-final")
     shutil.copytree(folder, tmp_path / "encoders" / folder.name)
     path = tmp_path / "encoders" / folder.name / "encoder.bin"
     content = bytearray(path.read_bytes())
@@ -80,6 +80,15 @@ def test_an_encoder_in_the_cache_that_is_not_as_it_was_written_is_made_again(eng
     assert {each.name for each in path.parent.iterdir()} == {"encoder.xml", "encoder.bin", "checksum"}
     kept = make_engine(weights, "openvino", "f32", cache=tmp_path)
     assert kept.contents() == made.contents()
+
+
+def test_two_encoders_with_the_same_weights_are_converted_each_by_itself(weights, tmp_path, pages):
+    for architecture in ("resnet18", "resnet18-ecg"):  # they differ in a stride alone
+        found, expected = (
+            probe(make_engine(weights, engine, "f32", cache=tmp_path, architecture=architecture))
+            for engine in ("openvino", "torch")
+        )
+        np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_the_fingerprint_follows_all_that_decides_an_embedding():

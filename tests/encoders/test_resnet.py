@@ -84,6 +84,19 @@ def test_a_cohort_is_learnt_and_served_with_an_encoder_of_the_users_own(toy, coh
     assert toy in (done.path / "report.html").read_text()
 
 
+def test_weights_from_a_file_are_known_by_the_code_that_uses_them_too(toy, tmp_path):
+    from safetensors.torch import save_file
+
+    save_file(build_network(toy).state_dict(), tmp_path / "toy.safetensors")
+    given = {"seed": 0, "cache": tmp_path, "architecture": toy}
+    first = load_weights(str(tmp_path / "toy.safetensors"), **given)
+    assert load_weights(str(tmp_path / "toy.safetensors"), **given).sha256 == first.sha256
+    module = sys.modules["toy_encoder"]
+    forward = module.Toy.forward
+    module.Toy.forward = lambda network, pages: 2 * forward(network, pages)
+    assert load_weights(str(tmp_path / "toy.safetensors"), **given).sha256 != first.sha256
+
+
 def test_an_entry_point_names_an_encoder(toy, monkeypatch, tmp_path):
     point = EntryPoint("toy", toy, registry.ENCODER_GROUP)
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point] if group == point.group else [])

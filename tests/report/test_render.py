@@ -291,7 +291,7 @@ def test_cautions_stand_above_everything_else(changed):
 
 
 @pytest.mark.usefixtures("words_only")
-def test_the_inflation_meter_is_in_the_context_of_the_score_and_in_numbers(changed, content):
+def test_the_optimism_of_a_split_by_rows_is_in_the_context_of_the_score_and_in_numbers(changed, content):
     measured = changed(metrics=content.metrics.model_copy(update={"inflation": METER}))
     words = Page(render_report(measured)).words
     context, _, rest = words.partition("Cohort The split")

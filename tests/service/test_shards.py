@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import httpx
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -19,6 +20,7 @@ from tests.service.conftest import RunningService
 from typer.testing import CliRunner
 
 from cardiograph.artifacts.bundle import ModelBundle
+from cardiograph.artifacts.run import RunDirectory
 from cardiograph.cli.app import app as program
 from cardiograph.errors import ConfigError, RunError, ServiceError
 from cardiograph.explain import explain
@@ -28,8 +30,9 @@ from cardiograph.inference.held_shard import HeldShard
 from cardiograph.inference.labels import load_any
 from cardiograph.inference.own_records import OwnRecords, QueryKeys, own_rows
 from cardiograph.inference.shard_access import ShardAccess
-from cardiograph.inference.shard_messages import Message, joined, parted
+from cardiograph.inference.shard_messages import Message, pack_ragged, unpack_ragged
 from cardiograph.inference.survival import load_predictor
+from cardiograph.monitor.sample import reference_sample
 from cardiograph.service.server import AnnouncingServer, Listening
 from cardiograph.service.shard_app import ShardApp
 
@@ -115,6 +118,22 @@ def test_facts_that_the_service_shows_are_those_of_the_run(predictor, sharded):
     assert not len(sharded.bundle.reference), "no record is held here"
 
 
+def test_the_service_folder_has_no_training_record_and_is_watched_as_the_run_is(finished_run, predictor, cut, sharded):
+    run, service = RunDirectory(finished_run), RunDirectory(cut[0])
+    split = run.read_table("split.parquet")
+    held_out = split["part"] != "train"
+    assert 0 < held_out.sum() < len(split)
+    for name in ("cohort.parquet", "split.parquet"):
+        pd.testing.assert_frame_equal(service.read_table(name), run.read_table(name)[held_out].reset_index(drop=True))
+    image = run.read_arrays("embeddings.safetensors")["image"][held_out]
+    np.testing.assert_array_equal(service.read_arrays("embeddings.safetensors")["image"], image)
+    (one, axes), (other, same_axes) = reference_sample(predictor, run), reference_sample(sharded, service)
+    np.testing.assert_array_equal(axes.directions, same_axes.directions)
+    for values, there in ((one.numbers, other.numbers), (one.categories, other.categories)):
+        assert list(values) == list(there)
+        assert all(np.array_equal(values[name], there[name], equal_nan=True) for name in values)
+
+
 @pytest.mark.parametrize(
     ("name", "shards", "listed"), [("sign", 1, False), ("gcn", 3, True), ("knn_vote", 2, True)], ids=str
 )
@@ -163,9 +182,26 @@ def test_a_copy_answers_when_another_does_not(cut, values, predictor):
             unlike = Predictor.load(service, shards=ShardAccess(["http://127.0.0.1:9", *addresses]))
         assert unlike.records.unreached == ("http://127.0.0.1:9 (ConnectionRefusedError)",)
         assert both.predict(clinical=values) == predictor.predict(clinical=values)
-    with pytest.raises(ServiceError, match=r"shard \d \(records \d+-\d+\) does not answer: http"):
+    with pytest.raises(ServiceError, match=r"shard \d \(records \d+-\d+\) cannot be used: http"):
         both.predict(clinical=values)
-    assert "does not answer" in both.records.trouble()
+    assert "cannot be used" in both.records.trouble()
+
+
+def test_a_copy_that_was_down_at_the_start_answers_when_it_is_back(cut, values, predictor):
+    service, folders = cut
+    said = []
+    with all_held(folders[1:]) as others:
+        with held(folders[0]) as address, held(folders[0]) as late:
+            found = Predictor.load(service, shards=ShardAccess([address, *others]))
+        found.records._unreached = {late: "ConnectionRefusedError"}  # as if it had been down
+        found.records.watch(said.append)
+        with pytest.raises(ServiceError, match="cannot be used"):
+            found.predict(clinical=values)
+        with held(folders[0]) as back:
+            found.records._unreached = {back: "ConnectionRefusedError"}
+            assert found.predict(clinical=values) == predictor.predict(clinical=values)
+            assert found.records._copies[0][0] == back
+    assert "cannot be used" in said[0] and f"{back} answers in place of {address}" in said[-1]
 
 
 def test_a_shard_that_hangs_is_not_waited_for_twice(cut, values, monkeypatch):
@@ -245,7 +281,7 @@ def points(shard, count=1, **changes):
         "values": np.zeros((count, own.values.shape[1]), np.float32),
         "present": np.ones((count, len(own.blocks)), np.uint8),
     }
-    arrays |= joined([np.zeros(0, np.int64)] * count, "forbidden") | changes.pop("arrays", {})
+    arrays |= pack_ragged([np.zeros(0, np.int64)] * count, "forbidden") | changes.pop("arrays", {})
     return Message(arrays, {"k": 3, "metric": "euclidean"} | changes)
 
 
@@ -259,7 +295,7 @@ def points(shard, count=1, **changes):
         ("nearest", {"arrays": {"values": np.zeros((1, 1), np.float32)}}, "points of 1 coordinates"),
         ("nearest", {"arrays": {"values": np.zeros(3, np.float32)}}, "values is float32 of 1 axes"),
         ("nearest", {"arrays": {"present": np.ones((1, 9), np.uint8)}}, "coordinates"),
-        ("nearest", {"arrays": {"forbidden_ends": np.array([0, 5])}}, "does not part 0 values in 1"),
+        ("nearest", {"arrays": {"forbidden_ends": np.array([0, 5])}}, "does not divide 0 values into 1"),
     ],
 )
 def test_a_search_that_is_not_allowed_is_refused(cut, work, question, words):
@@ -289,10 +325,10 @@ def test_bytes_that_are_no_message_are_refused(content):
 @given(st.lists(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=4), max_size=5))
 def test_a_message_arrives_as_it_was_sent(rows):
     parts = [np.array(each, np.int64) for each in rows]
-    sent = Message(joined(parts, "rows"), {"text": "é\0", "none": None})
+    sent = Message(pack_ragged(parts, "rows"), {"text": "é\0", "none": None})
     found = Message.unpacked(sent.packed())
     assert found.facts == sent.facts
-    for one, other in zip(parts, parted(found, "rows", len(rows)), strict=True):
+    for one, other in zip(parts, unpack_ragged(found, "rows", len(rows)), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -347,7 +383,7 @@ def test_the_service_answers_and_says_when_it_cannot(cut, served, tmp_path, valu
             assert client.get("/readyz").json()["code"] == "not_ready"
     logged = [json.loads(line) for line in running.log.getvalue().splitlines()]
     assert logged[0]["addresses"] == ["http://127.0.0.1:9 (ConnectionRefusedError)"]
-    assert any("does not answer" in each.get("error", "") for each in logged)
+    assert any("cannot be used" in each.get("error", "") for each in logged)
 
 
 def test_the_commands(finished_run, tmp_path):

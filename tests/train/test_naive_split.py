@@ -1,4 +1,4 @@
-"""The inflation meter shows what copies on both sides of a split are worth, and nothing where there are none."""
+"""The optimism of a split by rows is what copies on both sides of it add, and nothing where there are none."""
 
 import dataclasses
 

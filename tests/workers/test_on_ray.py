@@ -4,7 +4,9 @@ import threading
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
+from tests.inference.test_table import run, scored, table  # noqa: F401 - fixtures
 from tests.workers.test_place import CONFIG, assert_same_links, cohort, linked, read_at  # noqa: F401 - a fixture
 
 from cardiograph.config import GraphConfig
@@ -52,6 +54,14 @@ def test_two_nodes_give_what_threads_give_though_one_is_lost(cluster, cohort, tm
 def test_shards_of_the_graph_are_searched_by_nodes(cluster):
     config = GraphConfig(shards=3, exact_up_to=400)
     assert_same_links(linked("ray", config), linked("threads", config))
+
+
+def test_a_table_is_scored_by_nodes(cluster, run, table):  # noqa: F811
+    frame, *rest = scored(run, table, 100)
+    with work_on("ray"):
+        elsewhere, *other = scored(run, table, 3)
+    pd.testing.assert_frame_equal(elsewhere, frame, check_exact=True)
+    assert other == rest
 
 
 def test_all_results_come_back_and_errors_are_those_of_the_task(cluster, tmp_path):

@@ -26,6 +26,7 @@ from cardiograph.ingest.page_index import index_pages
 from cardiograph.progress import NoProgress
 from cardiograph.synthesis.heart import record_ecg
 from cardiograph.synthesis.waves import Heart
+from cardiograph.threads import available_threads
 from cardiograph.workers import current_workers, work_on
 from cardiograph.workers.processes import ProcessWorkers
 
@@ -109,6 +110,26 @@ def test_results_errors_and_a_killed_worker():
     assert error.value.issues[0].where == "row 99"
     with pytest.raises(RunError, match="killed"):
         list(workers.map(partial(int, "3"), times, [1, -1, 2]))
+
+
+def broken():
+    message = "The encoder cannot be made."
+    raise EcgError(message)
+
+
+@pytest.mark.slow
+def test_an_error_of_the_start_is_that_error_and_no_killed_worker():
+    with pytest.raises(EcgError, match="cannot be made"):
+        list(ProcessWorkers(1).map(broken, times, [1]))
+
+
+def threads_of(_state, _task):
+    return available_threads()
+
+
+@pytest.mark.slow
+def test_a_worker_uses_one_thread():
+    assert list(ProcessWorkers(2).map(partial(int, "3"), threads_of, [1])) == [1]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ _POINTS = "points.safetensors"
 
 @dataclass(frozen=True)
 class ShardFacts:
-    """Where the reference records of a model are that a service reads from other processes.
+    """Facts about the shards that hold the reference records of a model in other processes.
 
     Args:
         sha256: SHA-256 of the ``bundle.json`` of each shard, in the order of the reference records.

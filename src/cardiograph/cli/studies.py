@@ -65,7 +65,7 @@ def ladder(  # noqa: PLR0913 - a command has its options
 ) -> None:
     """Measure what each fault of published pipelines adds to the score on this cohort.
 
-    Faults are removed in turn from a pipeline that has all of them, and added one at a time to a sound one.
+    Faults are removed in turn from a pipeline that has all of them, and added one at a time to a pipeline that has none.
     """
     from cardiograph.cli import console
     from cardiograph.config import load_config
@@ -243,8 +243,8 @@ def show_ladder(result: LadderResult, folder: Path) -> None:
     console = Console()
     for title, blocks, change in (
         ("ladder", result.ladders, "change"),
-        ("each fault alone", result.alone, "vs. sound path"),
-        ("controls", (result.controls,), "vs. ours"),
+        ("each fault alone", result.alone, "vs. no fault"),
+        ("controls", (result.controls,), "vs. default"),
     ):
         for block in blocks:
             console.print(_table(block, f"{title}: {block.title}", change))

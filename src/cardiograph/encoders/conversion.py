@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +39,8 @@ def convert(weights: Weights, readout: str, cache: Path, architecture: str) -> t
     Raises:
         RunError: If the cache cannot be written.
     """
-    folder = cache / "encoders" / f"{weights.sha256}-{readout}"
+    name = re.sub("[^a-z0-9]+", "-", architecture.lower())  # encoders can have equal weights and differ in a stride
+    folder = cache / "encoders" / f"{name}-{weights.sha256}-{readout}"
     try:
         kept = tuple(read_regular(folder / name) for name in (*IR_FILES, _CHECKSUM))
     except OSError:

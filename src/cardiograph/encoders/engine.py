@@ -186,7 +186,7 @@ class OpenVinoEngine:
         self.input_shape = tuple(int(size) for size in self._model.input(0).shape)[1:]
 
     def run(self, inputs: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-        """Yield the [width] embedding of each [3, 224, 224] input, in order, with one request in flight per core."""
+        """Yield the [width] embedding of each input, in order, with one request in flight per core."""
         waiting = iter(inputs)
         first = list(itertools.islice(waiting, 2))
         if len(first) == 1:
@@ -316,12 +316,13 @@ def make_engine(  # noqa: PLR0913 - everything that determines an embedding
     return OpenVinoEngine(convert(weights, readout, cache, architecture), precision)
 
 
-def load_engine(contents: Contents, facts: EncoderFacts) -> Engine:
-    """Load the engine of a bundle: the one it was built with, on the same kind of device.
+def load_engine(contents: Contents, facts: EncoderFacts, *, own: bool = False) -> Engine:
+    """Load an engine from its files: the kind it was made as, on the same kind of device.
 
     Args:
         contents: Contents of the files from :meth:`Engine.contents`.
         facts: Facts of the encoder.
+        own: Whether the files come from this program, not from a bundle: the facts may then name a module to import.
 
     Raises:
         EngineError: If the machine lacks the device or does not support the precision.
@@ -335,7 +336,7 @@ def load_engine(contents: Contents, facts: EncoderFacts) -> Engine:
             raise EngineError(message)
         from cardiograph.encoders.weights import weights_in
 
-        if ":" in facts.architecture:  # a file must not determine what is imported
+        if ":" in facts.architecture and not own:  # a file must not determine what is imported
             message = (
                 f"engine torch: this model needs the encoder {facts.architecture}, and a bundle may not name a module "
                 f"to import; give it an entry point in the group {ENCODER_GROUP}, or repeat the run with engine openvino"

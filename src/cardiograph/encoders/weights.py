@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError  # only to catch the error: everything is loaded with weights_only
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ import numpy as np
 
 from cardiograph.config import SHIPPED, EncoderConfig
 from cardiograph.errors import ConfigError, WeightsError
-from cardiograph.registry import encoder_spec, load_factory
+from cardiograph.registry import ENCODERS, encoder_spec, load_factory
 from cardiograph.regular_files import read_regular
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ class Weights:
 
     Args:
         tensors: Parameters by name; for ResNets these are torchvision's.
-        sha256: SHA-256 (hex) of the file, or of the tensors if there is no file.
+        sha256: SHA-256 (hex) of the file, or of the tensors if there is no file; for an encoder from outside the package
+            it also covers the output for one fixed input.
         source: Description of where the weights come from, for the report.
     """
 
@@ -43,7 +44,7 @@ class Weights:
 
 
 def build_network(architecture: str = "resnet18") -> nn.Module:
-    """Build an encoder in evaluation mode: [n, 3, height, width] pages -> [n, embedding width].
+    """Build an encoder in evaluation mode: [n, *input_shape] pages or leads -> [n, embedding width].
 
     Args:
         architecture: A name of :data:`cardiograph.registry.ENCODERS`, an entry point, or ``module:factory``.
@@ -178,21 +179,26 @@ def _random(seed: int, architecture: str) -> Weights:
 
 def _own(architecture: str) -> Weights:
     """Return the weights that come with the factory of an encoder; they have to be the same each time."""
-    import torch
-
-    shape = (1, *encoder_spec(architecture).input_shape)
-    page = torch.from_numpy(np.random.default_rng(0).normal(size=shape).astype(np.float32))
     networks = [build_network(architecture) for _ in range(2)]
-    with torch.inference_mode():  # the output identifies the code, which the weights alone do not
-        outputs = [network(page).round(decimals=3) for network in networks]
-    first, again = ({**each.state_dict(), "": output} for each, output in zip(networks, outputs, strict=True))
-    if hash_of(first) != hash_of(again):
+    first, again = (hash_of({**each.state_dict(), "": _output(each, architecture)}) for each in networks)
+    if first != again:
         message = (
             f"encoder {architecture}: its factory returned other weights the second time; make it load trained "
             "weights, or seed them"
         )
         raise WeightsError(message)
-    return Weights(networks[0].state_dict(), hash_of(first), f"those that come with {architecture}")
+    return Weights(networks[0].state_dict(), first, f"those that come with {architecture}")
+
+
+def _output(network: nn.Module, architecture: str) -> Tensor:
+    """Return the rounded output for one fixed input, which identifies the code of a network; its weights do not."""
+    import torch
+
+    shape = (1, *encoder_spec(architecture).input_shape)
+    values = torch.from_numpy(np.random.default_rng(0).normal(size=shape).astype(np.float32))
+    with torch.inference_mode():
+        found: Tensor = network(values)
+    return found.round(decimals=3)
 
 
 def hash_of(tensors: dict[str, Tensor]) -> str:
@@ -205,7 +211,12 @@ def hash_of(tensors: dict[str, Tensor]) -> str:
 
 
 def _from_file(path: Path, source: str, architecture: str) -> Weights:
-    return weights_in(_read(path), path, source, architecture)
+    weights = weights_in(_read(path), path, source, architecture)
+    if architecture in ENCODERS:
+        return weights
+    network = build_network(architecture)
+    network.load_state_dict(weights.tensors, strict=False)
+    return replace(weights, sha256=hash_of({weights.sha256: _output(network, architecture)}))
 
 
 def _read(path: Path) -> bytes:

@@ -90,7 +90,7 @@ class ExplainedCase:
     @property
     def prediction(self) -> Prediction:
         """Prediction as returned by :meth:`Predictor.predict`."""
-        return self.predictor.answer(self.scores, 0, self.patient)
+        return self.predictor.prediction(self.scores, 0, self.patient)
 
     @property
     def raw(self) -> float:

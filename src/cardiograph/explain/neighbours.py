@@ -53,7 +53,7 @@ def neighbour_effects(case: ExplainedCase) -> tuple[NeighbourEffect, ...]:
         now = near[number]
         found.append(
             NeighbourEffect(
-                record_id=facts.record_ids[facts.place(row)],
+                record_id=facts.record_ids[facts.position(row)],
                 probability_without=float(case.probabilities_of(scores)[number]),
                 change=float(case.probabilities_of(scores)[number]) - case.probability,
                 left_with=facts.names(other for other in neighbours if other != row and other in left_out[number]),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.artifacts.cache import PageCache, cache_folder
+from cardiograph.artifacts.embedding_axes import EmbeddingAxes
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.cohort.manifest import read_cohort
 from cardiograph.cohort.tables import read_chunks
@@ -24,7 +25,7 @@ from cardiograph.external.evaluate import required_threshold, run_settings
 from cardiograph.inference import Predictor, Scores
 from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
 from cardiograph.monitor.content import AlertRule, Recent, Reference, recent_content
-from cardiograph.monitor.sample import Axes, Floats, Sample, reference_sample, sample, whole_variables
+from cardiograph.monitor.sample import Floats, Sample, reference_sample, sample, whole_variables
 from cardiograph.monitor.weeks import week_of
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.threads import set_threads
@@ -149,7 +150,7 @@ def _content(
     return recent_content(reference, recent, rule)
 
 
-def _recent_sample(predictor: Predictor, dataset: Dataset, scores: Scores, axes: Axes | None) -> Sample:
+def _recent_sample(predictor: Predictor, dataset: Dataset, scores: Scores, axes: EmbeddingAxes | None) -> Sample:
     """Return the sample of all recent records, one row for each record of the dataset."""
     inputs = dataset.inputs
     blocks: dict[str, Floats] = {}

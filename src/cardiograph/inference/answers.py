@@ -75,7 +75,7 @@ def outcome_probabilities(by_class: NDArray[np.float64]) -> NDArray[np.float64]:
     return by_class[:, 1] if by_class.shape[1] == 2 else by_class
 
 
-def answer(
+def build_prediction(
     bundle: ModelBundle,
     scores: Scores,
     number: int,
@@ -93,6 +93,32 @@ def answer(
         facts: Facts about its neighbours, and maybe about other records.
         readings: What the encoder reads in the ECG.
     """
+    served, neighbours = bundle.served, scores.neighbours
+    own = scores.by_class[number]
+    probability = float(own.max() if served.classes else own[1])
+    return Prediction(
+        probability=probability,
+        positive=None if served.threshold is None else probability >= served.threshold,
+        threshold=served.threshold,
+        outcome=served.outcome,
+        neighbours=tuple(
+            _neighbour(bundle, facts, row, distance)
+            for row, distance in zip(
+                neighbours.index[number].tolist(), neighbours.distance[number].tolist(), strict=True
+            )
+            if row >= 0
+        ),
+        provenance=served.provenance,
+        warnings=tuple(_warnings(bundle, scores, number, patient)),
+        missing=scores.absent_blocks[number],
+        readings=readings,
+        **_uncertainty_fields(served, scores.uncertainty, number),
+        **_class_fields(bundle, scores, number),
+    )
+
+
+def _warnings(bundle: ModelBundle, scores: Scores, number: int, patient: Patient) -> list[str]:
+    """Return the warnings of a prediction, the gravest first; arguments as for :func:`build_prediction`."""
     served, values = bundle.served, np.array(patient.values)
     warnings = list(patient.page_warnings)
     warnings += [
@@ -120,27 +146,7 @@ def answer(
     neighbours = scores.neighbours
     if neighbours.distance[number, 0] < MAX_DUPLICATE_DISTANCE and neighbours.index[number, 0] >= 0:
         warnings.append(SAME_VALUES)
-    own = scores.by_class[number]
-    probability = float(own.max() if served.classes else own[1])
-    return Prediction(
-        probability=probability,
-        positive=None if served.threshold is None else probability >= served.threshold,
-        threshold=served.threshold,
-        outcome=served.outcome,
-        neighbours=tuple(
-            _neighbour(bundle, facts, row, distance)
-            for row, distance in zip(
-                neighbours.index[number].tolist(), neighbours.distance[number].tolist(), strict=True
-            )
-            if row >= 0
-        ),
-        provenance=served.provenance,
-        warnings=tuple(warnings),
-        missing=absent,
-        readings=readings,
-        **_uncertainty_fields(served, uncertainty, number),
-        **_class_fields(bundle, scores, number),
-    )
+    return warnings
 
 
 def _class_fields(bundle: ModelBundle, scores: Scores, number: int) -> dict[str, Any]:
@@ -160,7 +166,7 @@ def _class_fields(bundle: ModelBundle, scores: Scores, number: int) -> dict[str,
 
 
 def _neighbour(bundle: ModelBundle, facts: RecordFacts, row: int, distance: float) -> Neighbour:
-    place, scaler = facts.place(row), bundle.scaler
+    place, scaler = facts.position(row), bundle.scaler
     variables = () if scaler is None else scaler.variables
     clinical = {
         variable.name: value if value == value else None  # NaN differs from itself

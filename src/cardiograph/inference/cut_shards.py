@@ -9,15 +9,20 @@ from pathlib import Path
 import numpy as np
 
 from cardiograph.artifacts import files
+from cardiograph.artifacts.embedding_axes import EMBEDDINGS_FILE, EmbeddingAxes
 from cardiograph.artifacts.label_folders import refuse_several_labels
+from cardiograph.artifacts.run import RunDirectory
 from cardiograph.artifacts.shard_folders import ShardFacts, ShardFolder
-from cardiograph.containers import IvfIndex, SearchPoints, ShardedIndex
+from cardiograph.containers import TRAIN, IvfIndex, SearchPoints, ShardedIndex
 from cardiograph.errors import ConfigError, RunError
 from cardiograph.graph.shards import Shard, shards_of, split
 from cardiograph.inference.survival import load_predictor
 
 SERVICE = "service"
 """Name of the folder of the run without its reference records."""
+
+_ROW_FILES = ("cohort.parquet", "split.parquet", "measurements.parquet", "readings.parquet", EMBEDDINGS_FILE)
+"""Files of a run with a row for each of its records."""
 
 
 def cut_shards(run: Path, out: Path, count: int | None = None) -> list[Path]:
@@ -59,17 +64,33 @@ def cut_shards(run: Path, out: Path, count: int | None = None) -> list[Path]:
         stores_ecgs=records.stores_ecgs,
     )
     service = out / SERVICE
-    try:
-        if (run / "bundle").is_dir():
-            shutil.copytree(run, service, ignore=shutil.ignore_patterns("bundle", ".*"))
-        files.make_folder(service / "bundle")
-    except OSError as error:
-        message = f"{service}: cannot be written ({error.strerror or error}); free disk space or choose another folder"
-        raise RunError(message) from error
+    if (run / "bundle").is_dir():
+        _copy_without_training_records(RunDirectory(run), service)
+    files.make_folder(service / "bundle")
     replace(bundle, reference=replace(bundle.reference.part(0, 0), ecgs=None), shards=facts).save(
         service / "bundle", predictor.engine
     )
     return folders
+
+
+def _copy_without_training_records(run: RunDirectory, service: Path) -> None:
+    """Copy a run without its bundle, and without the rows of training records in its tables and arrays.
+
+    Raises:
+        RunError: If the run cannot be read or the copy cannot be written.
+    """
+    try:
+        shutil.copytree(run.path, service, ignore=shutil.ignore_patterns("bundle", ".*", *_ROW_FILES))
+    except OSError as error:
+        message = f"{service}: cannot be written ({error.strerror or error}); free disk space or choose another folder"
+        raise RunError(message) from error
+    copy, held_out = RunDirectory(service), (run.read_table("split.parquet")["part"] != TRAIN).to_numpy()
+    for name in (each for each in _ROW_FILES if (run.path / each).is_file()):
+        if name == EMBEDDINGS_FILE:
+            EmbeddingAxes.of_run(run).write(copy)
+            copy.write_arrays(name, {key: values[held_out] for key, values in run.read_arrays(name).items()})
+        else:
+            copy.write_table(name, run.read_table(name)[held_out].reset_index(drop=True))
 
 
 def _cut(run: Path, points: SearchPoints, count: int | None) -> list[Shard]:

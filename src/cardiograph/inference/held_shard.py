@@ -1,4 +1,4 @@
-"""A shard of reference records that this process holds, and the questions that it answers."""
+"""A shard of reference records that this process holds, and the requests that it answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cardiograph.containers import SearchPoints
 from cardiograph.graph.shards import search_shard
 from cardiograph.inference.own_records import OwnRecords, QueryKeys
 from cardiograph.inference.reference_records import NeighbourInputs, RecordFacts
-from cardiograph.inference.shard_messages import Message, joined, parted
+from cardiograph.inference.shard_messages import Message, pack_ragged, unpack_ragged
 
 MOST_NEIGHBOURS = 4096
 """Largest ``k`` of a search."""
@@ -23,7 +23,7 @@ METRICS = ("euclidean", "cosine")
 
 
 class HeldShard:
-    """Answers for one shard. Rows are those of the whole reference, in questions and answers.
+    """Answers requests about one shard. All row numbers refer to the whole reference.
 
     Args:
         folder: The shard as it was read.
@@ -32,7 +32,7 @@ class HeldShard:
     def __init__(self, folder: ShardFolder) -> None:
         self._shard, self._reference, self._sha256 = folder.shard, folder.reference, folder.sha256
         self._own = OwnRecords(folder.reference)
-        self._work: dict[str, Callable[[Message], Message]] = {
+        self._operations: dict[str, Callable[[Message], Message]] = {
             "matches": self._matches,
             "members": self._members,
             "groups": self._groups,
@@ -52,50 +52,50 @@ class HeldShard:
         return self._shard.first, self._shard.first + len(self._reference)
 
     @property
-    def works(self) -> frozenset[str]:
-        """Names of the questions that :meth:`answer` knows."""
-        return frozenset(self._work)
+    def operations(self) -> frozenset[str]:
+        """Names of the operations of :meth:`answer`."""
+        return frozenset(self._operations)
 
     def described(self) -> dict[str, Any]:
         """Return what a service asks first: which shard this is."""
         return {"sha256": self._sha256, "first": self.extent[0], "records": len(self._reference)}
 
-    def answer(self, work: str, question: Message) -> Message:
-        """Answer a question.
+    def answer(self, operation: str, request: Message) -> Message:
+        """Answer a request.
 
         Args:
-            work: Name of the question.
-            question: Its arrays and facts.
+            operation: Name of the operation.
+            request: Its arrays and facts.
 
         Raises:
-            KeyError: There is no such question, see :attr:`works`.
-            ValueError: The question lacks an array, or has one of another shape, or a value that is not allowed.
+            KeyError: There is no such operation, see :attr:`operations`.
+            ValueError: The request lacks an array, or has one of another shape, or a value that is not allowed.
         """
-        return self._work[work](question)
+        return self._operations[operation](request)
 
-    def _matches(self, question: Message) -> Message:
-        patients, pixels = _texts(question, "patients"), _texts(question, "pixels")
-        hashed = question.array("hashed", np.int64, axes=1)
+    def _matches(self, request: Message) -> Message:
+        patients, pixels = _texts(request, "patients"), _texts(request, "pixels")
+        hashed = request.array("hashed", np.int64, axes=1)
         hashes: list[NDArray[np.uint8] | None] = [None] * len(patients)
         if len(hashed):
-            given = question.array("hashes", np.uint8, axes=2)
+            given = request.array("hashes", np.uint8, axes=2)
             for number, own in zip(_within(hashed, 0, len(patients)).tolist(), given, strict=True):
                 hashes[number] = own
         found = self._own.matches(QueryKeys(patients, pixels, hashes))
         return Message({}, {"matches": [[sorted(groups) for groups in match] for match in found]})
 
-    def _members(self, question: Message) -> Message:
-        groups = question.array("groups", np.int64, axes=1).tolist()
+    def _members(self, request: Message) -> Message:
+        groups = request.array("groups", np.int64, axes=1).tolist()
         found = self._own.members(groups)
         none = np.zeros(0, np.int64)
-        return Message(joined([found.get(group, none) + self._shard.first for group in groups], "rows"), {})
+        return Message(pack_ragged([found.get(group, none) + self._shard.first for group in groups], "rows"), {})
 
-    def _groups(self, question: Message) -> Message:
-        return Message({"groups": self._reference.groups[self._rows(question)]}, {})
+    def _groups(self, request: Message) -> Message:
+        return Message({"groups": self._reference.groups[self._rows(request)]}, {})
 
-    def _nearest(self, question: Message) -> Message:
-        values, present = question.array("values", np.float32, axes=2), question.array("present", np.uint8, axes=2)
-        own, k, metric = self._shard.points, question.facts.get("k"), question.facts.get("metric")
+    def _nearest(self, request: Message) -> Message:
+        values, present = request.array("values", np.float32, axes=2), request.array("present", np.uint8, axes=2)
+        own, k, metric = self._shard.points, request.facts.get("k"), request.facts.get("metric")
         if values.shape[1] != own.values.shape[1] or present.shape != (len(values), len(own.blocks)):
             message = f"points of {values.shape[1]} coordinates; this shard has {own.values.shape[1]}"
             raise ValueError(message)
@@ -106,25 +106,25 @@ class HeldShard:
             message = "a coordinate is not finite"
             raise ValueError(message)
         queries = SearchPoints(values, present.astype(bool), own.blocks, own.scales)
-        forbidden = parted(question, "forbidden", len(values))
+        forbidden = unpack_ragged(request, "forbidden", len(values))
         found = search_shard(self._shard, queries, k=k, metric=metric, forbidden=forbidden)
         return Message({"index": found.index, "value": found.value}, {"measure": found.measure})
 
-    def _records(self, question: Message) -> Message:
-        rows = self._rows(question)
+    def _records(self, request: Message) -> Message:
+        rows = self._rows(request)
         inputs, facts = NeighbourInputs.of(self._reference, rows), RecordFacts.of(self._reference, rows)
         states = {f"state_{depth}": state for depth, state in enumerate(inputs.states)}
         followed = {name: each for name in ("time", "event") if (each := getattr(facts, name)) is not None}
         arrays = {"labels": inputs.labels, "degree": inputs.degree, "clinical": facts.clinical, **states, **followed}
         return Message(arrays, {"names": facts.record_ids})
 
-    def _ecg(self, question: Message) -> Message:
-        found = self._reference.ecg(str(question.facts.get("record")))
+    def _ecg(self, request: Message) -> Message:
+        found = self._reference.ecg(str(request.facts.get("record")))
         return Message({} if found is None else {"leads": found}, {})
 
-    def _rows(self, question: Message) -> NDArray[np.int64]:
-        """Return the rows of a question, counted from the first record of this shard."""
-        return _within(question.array("rows", np.int64, axes=1), *self.extent) - self._shard.first
+    def _rows(self, request: Message) -> NDArray[np.int64]:
+        """Return the rows of a request, counted from the first record of this shard."""
+        return _within(request.array("rows", np.int64, axes=1), *self.extent) - self._shard.first
 
 
 def _within(rows: NDArray[np.int64], start: int, stop: int) -> NDArray[np.int64]:
@@ -134,8 +134,8 @@ def _within(rows: NDArray[np.int64], start: int, stop: int) -> NDArray[np.int64]
     return rows
 
 
-def _texts(question: Message, name: str) -> list[str]:
-    found = question.facts.get(name)
+def _texts(request: Message, name: str) -> list[str]:
+    found = request.facts.get(name)
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
         message = f"{name} is no list of texts"
         raise ValueError(message)

@@ -110,12 +110,12 @@ class LabelsPredictor(PatientPredictor[LabelsPrediction]):
         found = [each.score_attached(attached, queries.ties).probabilities for each in self.by_label.values()]
         return np.stack(found, axis=1)
 
-    def _answers(self, queries: Sequence[Query], read: Sequence[Patient]) -> Iterator[LabelsPrediction]:
+    def _predict_read(self, queries: Sequence[Query], read: Sequence[Patient]) -> Iterator[LabelsPrediction]:
         if not queries:
             return
         embedded = self._first.embed(queries, read)
         attached = self._first.attach(embedded)
-        found = {name: list(each.answers(embedded, attached, read)) for name, each in self.by_label.items()}
+        found = {name: list(each.predictions(embedded, attached, read)) for name, each in self.by_label.items()}
         for number in range(len(read)):
             yield LabelsPrediction({name: each[number] for name, each in found.items()})
 

@@ -61,7 +61,7 @@ class PatientPredictor(ABC, Generic[Answer]):
             if any(patient.issues for patient in read):
                 read += [Patient(None, [], self.read(query).issues) for query in waiting]
                 raise faults([patient.issues for patient in read if patient.issues], len(read))
-            yield from self._answers(chunk, read)
+            yield from self._predict_read(chunk, read)
 
     def predict_each(self, queries: Iterable[Query]) -> Iterator[Answer | InputError]:
         """Score patients in order; yields an error with all faults for each patient that cannot be scored."""
@@ -69,7 +69,7 @@ class PatientPredictor(ABC, Generic[Answer]):
         while chunk := list(itertools.islice(waiting, self._at_once)):
             read = self._read_all(chunk)
             good = [number for number, patient in enumerate(read) if not patient.issues]
-            answers = self._answers([chunk[number] for number in good], [read[number] for number in good])
+            answers = self._predict_read([chunk[number] for number in good], [read[number] for number in good])
             found = dict(zip(good, answers, strict=True))
             for number, patient in enumerate(read):
                 yield found[number] if number in found else faults([patient.issues], 1)
@@ -92,5 +92,5 @@ class PatientPredictor(ABC, Generic[Answer]):
         """Read and check the page and the values of a patient."""
 
     @abstractmethod
-    def _answers(self, queries: Sequence[Query], read: Sequence[Patient]) -> Iterator[Answer]:
+    def _predict_read(self, queries: Sequence[Query], read: Sequence[Patient]) -> Iterator[Answer]:
         """Score patients that were read without an issue."""

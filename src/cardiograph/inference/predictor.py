@@ -28,7 +28,7 @@ from cardiograph.encoders.readings import reading_heads
 from cardiograph.errors import EngineError, RunError
 from cardiograph.features.measurements import MEASUREMENT_PREPARATION, measurement_vector, named_measurements
 from cardiograph.graph.attach import neighbour_votes
-from cardiograph.inference.answers import Scores, answer, mean_distance, other_kind
+from cardiograph.inference.answers import Scores, build_prediction, mean_distance, other_kind
 from cardiograph.inference.own_records import QueryKeys
 from cardiograph.inference.patients import PatientPredictor
 from cardiograph.inference.queries import AttachedQueries, Patient, Queries, read_patient
@@ -38,7 +38,7 @@ from cardiograph.models.build import Model
 from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.uncertainty.calibrators import Calibrator
 from cardiograph.uncertainty.several_classes import ClassCalibrator
-from cardiograph.uncertainty.uncertainty import Uncertainty
+from cardiograph.uncertainty.uncertainty import Uncertainty, UncertaintyOutput
 
 QUERIES_AT_ONCE = 8192
 """Maximum number of queries whose neighbours are unfolded at once; each takes some kilobytes."""
@@ -134,7 +134,7 @@ class Predictor(PatientPredictor[Prediction]):
         image = np.zeros((1, len(self.bundle.fusion.kept)), np.float32) if "image" in self._blocks else None
         measurements = None if measured is None else np.full((1, len(measured.variables)), np.nan)
         scores = self.score(Queries(image, values, [None], [None], [None], measurements))
-        probability = self.answer(scores, 0, Patient(None, values[0].tolist(), [])).probability
+        probability = self.prediction(scores, 0, Patient(None, values[0].tolist(), [])).probability
         if not 0 <= probability <= 1:
             message = f"a made-up patient gets the probability {probability}"
             raise ValueError(message)
@@ -179,19 +179,21 @@ class Predictor(PatientPredictor[Prediction]):
         """Raise RunError if a file of the bundle has changed since it was read."""
         self.bundle.require_unchanged()
 
-    def _answers(self, queries: Sequence[Query], read: Sequence[Patient]) -> Iterator[Prediction]:
+    def _predict_read(self, queries: Sequence[Query], read: Sequence[Patient]) -> Iterator[Prediction]:
         if queries:
             embedded = self.embed(queries, read)
-            yield from self.answers(embedded, self.attach(embedded), read)
+            yield from self.predictions(embedded, self.attach(embedded), read)
 
-    def answers(self, embedded: Queries, attached: AttachedQueries, read: Sequence[Patient]) -> Iterator[Prediction]:
+    def predictions(
+        self, embedded: Queries, attached: AttachedQueries, read: Sequence[Patient]
+    ) -> Iterator[Prediction]:
         """Score embedded patients that are attached to the reference, and turn the scores into predictions."""
         scores = self.score_attached(attached, embedded.ties)
         facts = self._facts(scores.neighbours)
         for number, patient in enumerate(read):
-            yield self.answer(scores, number, patient, self._readings(embedded, number), facts)
+            yield self.prediction(scores, number, patient, self._readings(embedded, number), facts)
 
-    def answer(
+    def prediction(
         self,
         scores: Scores,
         number: int,
@@ -209,9 +211,10 @@ class Predictor(PatientPredictor[Prediction]):
             facts: Facts about the neighbours, if they are known already.
         """
         facts = facts or self._facts(scores.neighbours.of(slice(number, number + 1)))
-        return self._finished(answer(self.bundle, scores, number, patient, facts, readings), scores, number, facts)
+        plain = build_prediction(self.bundle, scores, number, patient, facts, readings)
+        return self._with_outcome_fields(plain, scores, number, facts)
 
-    def _finished(self, plain: Prediction, scores: Scores, number: int, facts: RecordFacts) -> Prediction:
+    def _with_outcome_fields(self, plain: Prediction, scores: Scores, number: int, facts: RecordFacts) -> Prediction:
         """Return a prediction with what only one kind of outcome has; the arguments are those of :meth:`answer`."""
         return plain
 
@@ -226,7 +229,7 @@ class Predictor(PatientPredictor[Prediction]):
 
     def read(self, query: Query) -> Patient:
         """Read and check the page and the values of a patient."""
-        return read_patient(query, self.bundle, sees=self._engine is not None)
+        return read_patient(query, self.bundle, reads_pages=self._engine is not None)
 
     def embed(self, queries: Sequence[Query], read: Sequence[Patient]) -> Queries:
         """Embed and measure the ECGs of patients that were read without an issue."""
@@ -307,19 +310,33 @@ class Predictor(PatientPredictor[Prediction]):
 
         ``ties`` are [queries] 0..1, see :attr:`Queries.ties`.
         """
-        neighbours, features = attached.neighbours, attached.features
-        own, parts = torch.from_numpy(features.values), range(0, max(1, len(neighbours)), QUERIES_AT_ONCE)
+        logits = self._logits_of(attached)
+        raw = (logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits).numpy()
+        uncertainty = self._uncertainty_of(attached, raw, ties)
+        found = uncertainty.probabilities
+        by_class = np.stack([1 - found, found], axis=1) if found.ndim == 1 else found
+        reasons, absent = attached.excluded_reasons, self._absent(attached.features)
+        return Scores(by_class, raw, attached.neighbours, reasons, uncertainty, absent)
+
+    def _logits_of(self, attached: AttachedQueries) -> Tensor:
+        """Return the logits of attached patients, computed for some of them at a time."""
+        neighbours, own = attached.neighbours, torch.from_numpy(attached.features.values)
+        parts = range(0, max(1, len(neighbours)), QUERIES_AT_ONCE)
         rows = [slice(start, start + QUERIES_AT_ONCE) for start in parts]
         logits = torch.cat([self.logits(own[each], neighbours.of(each)) for each in rows])
         self.bundle.require_unchanged()  # a large bundle is memory-mapped and may have changed meanwhile
-        absent = tuple(
+        return logits
+
+    def _uncertainty_of(
+        self, attached: AttachedQueries, raw: NDArray[np.float64], ties: NDArray[np.float64]
+    ) -> UncertaintyOutput:
+        return self._uncertainty.predict(raw, ties, *self._distances(attached.neighbours, attached.features))
+
+    def _absent(self, features: NodeFeatures) -> tuple[tuple[str, ...], ...]:
+        """Return the blocks that each patient lacks."""
+        return tuple(
             tuple(block for block, has in zip(self._blocks, row, strict=True) if not has) for row in features.present
         )
-        raw = (logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits).numpy()
-        uncertainty = self._uncertainty.predict(raw, ties, *self._distances(neighbours, features))
-        found = uncertainty.probabilities
-        by_class = np.stack([1 - found, found], axis=1) if found.ndim == 1 else found
-        return Scores(by_class, raw, neighbours, attached.excluded_reasons, uncertainty, absent)
 
     def logits(self, own: Tensor, neighbours: NearestNeighbours, network: Model | None = None) -> Tensor:
         """Return [queries, classes] float64 logits; a gradient for ``own`` is kept if it requires one.

@@ -98,13 +98,13 @@ class Patient:
         return None if self.page is None else self.page.input
 
 
-def read_patient(query: Query, bundle: ModelBundle, *, sees: bool) -> Patient:
+def read_patient(query: Query, bundle: ModelBundle, *, reads_pages: bool) -> Patient:
     """Read and check the page and the values of a patient.
 
     Args:
         query: Page, values and ids of the patient.
         bundle: Model that will score the patient.
-        sees: Whether the model reads pages.
+        reads_pages: Whether the model reads pages.
     """
     variables = () if bundle.scaler is None else bundle.scaler.variables
     given = {name: float(value) for name, value in query.clinical.items() if value is not None and value == value}
@@ -112,7 +112,7 @@ def read_patient(query: Query, bundle: ModelBundle, *, sees: bool) -> Patient:
     if is_shortened(query.patient_id):
         issues.append(shortened_id(query.name, "patient_id", query.patient_id))
     values = [given.get(variable.name, np.nan) for variable in variables]
-    if query.page is not None and not sees:
+    if query.page is not None and not reads_pages:
         return Patient(None, values, [*issues, _unused_page(query)])
     blocks = {*bundle.fusion.layout[1]}  # without blocks of weight 0
     known = {"clinical"} if any(map(math.isfinite, values)) else set[str]()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -69,13 +69,20 @@ class RecordFacts:
             None if reference.event is None else reference.event[rows],
         )
 
-    def place(self, row: int) -> int:
-        """Return the position of a row of the reference."""
-        return int(np.searchsorted(self.rows, row))
+    def position(self, row: int) -> int:
+        """Return where the facts about a row of the reference are.
+
+        Raises:
+            KeyError: If there are none.
+        """
+        found = int(np.searchsorted(self.rows, row))
+        if found == len(self.rows) or self.rows[found] != row:
+            raise KeyError(row)
+        return found
 
     def names(self, rows: Iterable[int]) -> tuple[str, ...]:
         """Return the names of records by their rows of the reference."""
-        return tuple(self.record_ids[self.place(row)] for row in rows)
+        return tuple(self.record_ids[self.position(row)] for row in rows)
 
 
 class ReferenceRecords(Protocol):
@@ -109,16 +116,19 @@ class ReferenceRecords(Protocol):
         """Return the neighbours of queries; ``forbidden`` rows of each query are left out."""
 
     def inputs(self, rows: NDArray[np.int64]) -> NeighbourInputs:
-        """Return what a network reads of some rows."""
+        """Return the network inputs of reference records; ``rows`` are ascending and different."""
 
     def facts(self, rows: NDArray[np.int64]) -> RecordFacts:
-        """Return what an answer says about some rows, ascending."""
+        """Return the facts that a prediction shows about reference records; ``rows`` are ascending and different."""
 
     def ecg(self, record_id: str) -> NDArray[np.float32] | None:
         """Return the stored ECG of a record, see :meth:`Reference.ecg`."""
 
     def trouble(self) -> str:
         """Return why the records cannot be used now; empty if they can."""
+
+    def watch(self, report: Callable[[str], None]) -> None:
+        """Call ``report`` with a sentence, from now on, whenever an address that holds records does not answer."""
 
 
 class HeldRecords:
@@ -183,3 +193,6 @@ class HeldRecords:
     def trouble(self) -> str:
         """Return an empty text: these records are always there."""
         return ""
+
+    def watch(self, report: Callable[[str], None]) -> None:
+        """Do nothing: no address holds these records."""

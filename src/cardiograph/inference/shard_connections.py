@@ -1,4 +1,4 @@
-"""Kept connections to the shards of a reference, one for each thread and address."""
+"""Persistent connections to the shards of a reference, one for each thread and address."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KINDS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnecti
 
 
 class ShardConnections:
-    """Sends requests by the standard library, which takes a third of the time of a general client.
+    """HTTP client with persistent connections: ``http.client`` takes a third of the time of httpx for a request.
 
     Args:
         headers: Headers of every request.
@@ -64,7 +64,8 @@ class ShardConnections:
         except BaseException:
             connection.close()
             raise
-        kept[address] = connection
+        if connection.sock is not None:  # the other side keeps it open
+            kept[address] = connection
         return found
 
 

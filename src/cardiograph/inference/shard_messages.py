@@ -20,7 +20,7 @@ Number = TypeVar("Number", bound=np.generic)
 
 @dataclass(frozen=True)
 class Message:
-    """A question to a shard, or its answer.
+    """A request to a shard, or its answer.
 
     Args:
         arrays: Arrays by name.
@@ -37,10 +37,10 @@ class Message:
 
     @classmethod
     def unpacked(cls, content: bytes) -> Message:
-        """Return the message in some bytes, which may come from anyone: nothing of them is executed.
+        """Parse a message from untrusted bytes; no code in them is executed.
 
         Raises:
-            ValueError: If they are no message.
+            ValueError: If the bytes are not a message.
         """
         try:
             arrays = load(content)
@@ -67,20 +67,20 @@ class Message:
         return found
 
 
-def joined(parts: Sequence[NDArray[np.int64]], name: str) -> dict[str, NDArray[np.int64]]:
-    """Return arrays of different lengths as two: their values in a row, and where each begins and ends."""
+def pack_ragged(parts: Sequence[NDArray[np.int64]], name: str) -> dict[str, NDArray[np.int64]]:
+    """Return arrays of different lengths as two arrays: all values, and the positions where each part ends."""
     values = np.concatenate([np.zeros(0, np.int64), *parts])
     return {name: values, f"{name}_ends": np.cumsum([0, *map(len, parts)], dtype=np.int64)}
 
 
-def parted(message: Message, name: str, count: int) -> list[NDArray[np.int64]]:
-    """Return the arrays that :func:`joined` put together.
+def unpack_ragged(message: Message, name: str, count: int) -> list[NDArray[np.int64]]:
+    """Return the arrays that :func:`pack_ragged` put together.
 
     Raises:
         ValueError: If they are not ``count`` arrays.
     """
     values, ends = message.array(name, np.int64, axes=1), message.array(f"{name}_ends", np.int64, axes=1)
     if len(ends) != count + 1 or ends[0] != 0 or ends[-1] != len(values) or (np.diff(ends) < 0).any():
-        fault = f"{name}_ends does not part {len(values)} values in {count}"
+        fault = f"{name}_ends does not divide {len(values)} values into {count}"
         raise ValueError(fault)
     return [values[start:stop] for start, stop in itertools.pairwise(ends.tolist())]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any
@@ -24,15 +25,18 @@ from cardiograph.inference.own_records import QueryKeys, own_rows
 from cardiograph.inference.reference_records import NeighbourInputs, RecordFacts
 from cardiograph.inference.shard_access import ShardAccess
 from cardiograph.inference.shard_connections import ShardConnections
-from cardiograph.inference.shard_messages import Message, joined, parted
+from cardiograph.inference.shard_messages import Message, pack_ragged, unpack_ragged
 
 ROWS_AT_ONCE = 8192
-"""Largest number of queries in a question, and of records in an answer."""
+"""Largest number of queries, or of rows, in a request; groups and records of one patient are not limited."""
 
 THREADS_FOR_A_SHARD = 16
-"""Questions that each shard is asked at a time."""
+"""Requests to each shard at a time."""
 
-_STATES = {401: "refuses the key", 409: "holds another shard now"}
+MAX_REASON_BYTES = 200
+"""Number of bytes of a shard's refusal that the error quotes."""
+
+_REFUSALS = {401: "refuses the key", 409: "holds another shard now"}
 """What a status of a shard means."""
 
 
@@ -57,11 +61,17 @@ class ShardedRecords:
         self._graph, self._bounds = bundle.served.graph, np.array(bundle.shards.bounds)
         self._connections = ShardConnections({} if access.key is None else {"authorization": f"Bearer {access.key}"})
         self._recent = threading.local()
+        self._report: Callable[[str], None] = lambda fault: None
         self._threads = [ThreadPoolExecutor(THREADS_FOR_A_SHARD) for _ in self._facts.sha256]
-        self._copies, self.unreached = self._found(access.addresses)
+        self._copies, self._unreached = self._found(access.addresses)
 
     def __len__(self) -> int:
         return int(self._bounds[-1])
+
+    @property
+    def unreached(self) -> tuple[str, ...]:
+        """Addresses that did not answer at the start, with the reason; copies of what they hold did."""
+        return tuple(f"{address} ({reason})" for address, reason in self._unreached.items())
 
     @property
     def prior(self) -> Prior:
@@ -85,8 +95,8 @@ class ShardedRecords:
         arrays: dict[str, NDArray[Any]] = {"hashed": np.array(hashed, np.int64)}
         if hashed:
             arrays["hashes"] = np.stack([each for each in keys.hashes if each is not None])
-        question = Message(arrays, {"patients": list(keys.patients), "pixels": list(keys.pixels)})
-        found = [answer.facts["matches"] for answer in self._ask_all("matches", question)]
+        request = Message(arrays, {"patients": list(keys.patients), "pixels": list(keys.pixels)})
+        found = [answer.facts["matches"] for answer in self._ask_all("matches", request)]
         matches = [[tuple(frozenset(groups) for groups in match) for match in part] for part in found]
         return own_rows(matches, self._members)
 
@@ -102,10 +112,13 @@ class ShardedRecords:
         parts = []
         for start in range(0, max(1, len(points)), ROWS_AT_ONCE):
             some = slice(start, start + ROWS_AT_ONCE)
-            arrays: dict[str, NDArray[Any]] = {**joined(forbidden[some], "forbidden"), "values": points.values[some]}
+            arrays: dict[str, NDArray[Any]] = {
+                **pack_ragged(forbidden[some], "forbidden"),
+                "values": points.values[some],
+            }
             arrays["present"] = points.present[some].astype(np.uint8)
-            question = Message(arrays, {"k": self._graph.k, "metric": self._graph.metric})
-            found = self._ask_all("nearest", question)
+            request = Message(arrays, {"k": self._graph.k, "metric": self._graph.metric})
+            found = self._ask_all("nearest", request)
             ranked = [Ranking(each.arrays["index"], each.arrays["value"], each.facts["measure"]) for each in found]
             parts.append(merged(ranked).neighbours())
         return NearestNeighbours.stacked(parts)
@@ -141,18 +154,22 @@ class ShardedRecords:
             return str(error)
         return ""
 
+    def watch(self, report: Callable[[str], None]) -> None:
+        """Call ``report`` with a sentence, from now on, whenever an address of a shard does not answer."""
+        self._report = report
+
     def _members(self, groups: Collection[int]) -> dict[int, NDArray[np.int64]]:
         asked = sorted(set(groups))
         answers = self._ask_all("members", Message({"groups": np.array(asked, np.int64)}, {}))
-        parts = zip(*(parted(answer, "rows", len(asked)) for answer in answers), strict=True)
+        parts = zip(*(unpack_ragged(answer, "rows", len(asked)) for answer in answers), strict=True)
         return {group: np.concatenate(rows) for group, rows in zip(asked, parts, strict=True)}
 
-    def _ask_all(self, work: str, question: Message) -> list[Message]:
+    def _ask_all(self, operation: str, request: Message) -> list[Message]:
         """Ask every shard the same, and return their answers in order."""
-        content = question.packed()
-        return self._ask_each([(number, content) for number in range(len(self._copies))], work)
+        content = request.packed()
+        return self._ask_each([(number, content) for number in range(len(self._copies))], operation)
 
-    def _ask_rows(self, work: str, rows: NDArray[np.int64]) -> list[Message]:
+    def _ask_rows(self, operation: str, rows: NDArray[np.int64]) -> list[Message]:
         """Ask each shard about those of the ascending rows that it holds; the first shard, if there are none."""
         ends = np.searchsorted(rows, self._bounds)
         asked = [
@@ -160,51 +177,62 @@ class ShardedRecords:
             for number, (first, stop) in enumerate(itertools.pairwise(ends.tolist()))
             for start in range(first, stop, ROWS_AT_ONCE)
         ] or [(0, rows)]
-        return self._ask_each([(number, Message({"rows": some}, {}).packed()) for number, some in asked], work)
+        return self._ask_each([(number, Message({"rows": some}, {}).packed()) for number, some in asked], operation)
 
-    def _ask_each(self, questions: Sequence[tuple[int, bytes]], work: str) -> list[Message]:
+    def _ask_each(self, requests: Sequence[tuple[int, bytes]], operation: str) -> list[Message]:
         """Ask shards at the same time, each by threads of its own, so that it sees few connections."""
-        asked = [self._threads[number].submit(self._ask, number, work, content) for number, content in questions]
+        asked = [self._threads[number].submit(self._ask, number, operation, content) for number, content in requests]
         return [each.result() for each in asked]
 
-    def _ask(self, number: int, work: str, content: bytes) -> Message:
-        """Ask one shard: the copy that answered last, and then each other copy once.
+    def _ask(self, number: int, operation: str, content: bytes) -> Message:
+        """Ask one shard: the copy that answered last, then each other copy, also those that were down at the start.
 
         Raises:
-            ServiceError: If none answers, or one refuses the question.
+            ServiceError: If no copy answers the request.
         """
         copies, faults = self._copies[number], list[str]()
         headers = {"x-shard": self._facts.sha256[number]}
-        for tried, address in enumerate(copies):
+        for address in itertools.chain(copies, self._returned(number)):
             try:
-                status, found = self._connections.ask(address, f"/v1/{work}", content, headers)
+                status, found = self._connections.ask(address, f"/v1/{operation}", content, headers)
                 if status == HTTPStatus.OK:
                     answer = Message.unpacked(found)
-                    if tried:
-                        self._copies[number] = [*copies[tried:], *copies[:tried]]
+                    if faults:
+                        self._report(f"{self._name(number)}: {address} answers in place of {', '.join(faults)}")
+                    if address != copies[0]:
+                        self._copies[number] = [address, *(each for each in copies if each != address)]
                     return answer
-                faults.append(f"{address} ({_STATES.get(status, f'status {status}')})")
+                reason = found[:MAX_REASON_BYTES].decode(errors="replace")
+                faults.append(f"{address} ({_REFUSALS.get(status, f'status {status}: {reason}')})")
             except (OSError, HTTPException, ValueError) as error:
                 faults.append(f"{address} ({type(error).__name__})")
-        message = f"{self._name(number)} does not answer: {', '.join(dict.fromkeys(faults))}"
+        message = f"{self._name(number)} cannot be used: {', '.join(dict.fromkeys(faults))}"
+        self._report(message)
         raise ServiceError(message)
+
+    def _returned(self, number: int) -> Iterator[str]:
+        """Yield the addresses that did not answer at the start and now hold this shard."""
+        for address in self._unreached:
+            with suppress(OSError, HTTPException, ValueError, ServiceError):
+                if self._described(address).get("sha256") == self._facts.sha256[number]:
+                    yield address
 
     def _name(self, number: int) -> str:
         return f"shard {number} (records {self._bounds[number]}-{self._bounds[number + 1] - 1})"
 
-    def _found(self, addresses: Iterable[str]) -> tuple[list[list[str]], tuple[str, ...]]:
-        """Return the addresses of each shard, and those that do not answer.
+    def _found(self, addresses: Iterable[str]) -> tuple[list[list[str]], dict[str, str]]:
+        """Return the addresses of each shard, and those that do not answer with the reason.
 
         Raises:
             ServiceError: See the class.
         """
         copies: list[list[str]] = [[] for _ in self._facts.sha256]
-        unreached = []
+        unreached = dict[str, str]()
         for address in dict.fromkeys(each.rstrip("/") for each in addresses):
             try:
                 sha256 = self._described(address).get("sha256")
             except (OSError, HTTPException, ValueError) as error:
-                unreached.append(f"{address} ({type(error).__name__})")
+                unreached[address] = type(error).__name__
                 continue
             if sha256 not in self._facts.sha256:
                 message = f"{address}: holds a shard of another model or of another cut; give the shards of this model"
@@ -212,10 +240,11 @@ class ShardedRecords:
             copies[self._facts.sha256.index(sha256)].append(address)
         missing = [self._name(number) for number, each in enumerate(copies) if not each]
         if missing:
-            tried = f"; no answer from {', '.join(unreached)}" if unreached else ""
+            silent = ", ".join(f"{address} ({reason})" for address, reason in unreached.items())
+            tried = f"; no answer from {silent}" if silent else ""
             message = f"no address holds {', '.join(missing)}; start `cardiograph shards serve` for each{tried}"
             raise ServiceError(message)
-        return copies, tuple(unreached)
+        return copies, unreached
 
     def _described(self, address: str) -> Mapping[str, Any]:
         status, found = self._connections.ask(address, "/v1/shard")

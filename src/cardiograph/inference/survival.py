@@ -80,20 +80,14 @@ class SurvivalPredictor(Predictor):
 
     def score_attached(self, attached: AttachedQueries, ties: NDArray[np.float64]) -> SurvivalScores:
         """Score patients that are attached to the reference; see :meth:`Predictor.score_attached`."""
-        own, times = torch.from_numpy(attached.features.values), self.facts.times
-        risks = self.facts.risk(self.logits(own, attached.neighbours).numpy(), times)
-        self.bundle.require_unchanged()
+        times = self.facts.times
+        risks = self.facts.risk(self._logits_of(attached).numpy(), times)
         last = risks[:, -1]
         with np.errstate(divide="ignore"):
             raw = np.clip(np.log(last) - np.log1p(-last), -MAX_LOGIT, MAX_LOGIT)
-        uncertainty = self._uncertainty.predict(raw, ties, *self._distances(attached.neighbours, attached.features))
-        absent = tuple(
-            tuple(block for block, has in zip(self._blocks, row, strict=True) if not has)
-            for row in attached.features.present
-        )
-        by_class = np.stack([1 - last, last], axis=1)
-        kept = (by_class, raw, attached.neighbours, attached.excluded_reasons, uncertainty, absent)
-        return SurvivalScores(*kept, times, risks, attached)
+        by_class, uncertainty = np.stack([1 - last, last], axis=1), self._uncertainty_of(attached, raw, ties)
+        plain = (by_class, raw, attached.neighbours, attached.excluded_reasons, uncertainty)
+        return SurvivalScores(*plain, self._absent(attached.features), times, risks, attached)
 
     def band(self, scores: SurvivalScores, number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the [times] lower and upper ends of the band of one query; changed copies of it need none."""
@@ -106,7 +100,9 @@ class SurvivalPredictor(Predictor):
         low, high = np.quantile(drawn, BAND, axis=0)
         return np.minimum(low, scores.risks[number]), np.maximum(high, scores.risks[number])
 
-    def _finished(self, plain: Prediction, scores: Scores, number: int, facts: RecordFacts) -> SurvivalPrediction:
+    def _with_outcome_fields(
+        self, plain: Prediction, scores: Scores, number: int, facts: RecordFacts
+    ) -> SurvivalPrediction:
         """Return the prediction with its curve, and the follow-up of the similar records."""
         if not isinstance(scores, SurvivalScores):
             message = "the curve of a patient needs the scores of this predictor"
@@ -129,7 +125,7 @@ class SurvivalPredictor(Predictor):
 
 def _followed(facts: RecordFacts, row: int, neighbour: Neighbour) -> FollowedNeighbour:
     """Return a similar record with its follow-up; bundles made before it was kept know the event alone."""
-    fields, place = vars(neighbour), facts.place(row)
+    fields, place = vars(neighbour), facts.position(row)
     if facts.time is None or facts.event is None:
         return FollowedNeighbour(**fields | {"class_name": _SEEN.get(neighbour.label)})
     event = int(facts.event[place])

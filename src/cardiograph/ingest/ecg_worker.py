@@ -99,7 +99,7 @@ class EcgWorker:
     def __init__(self, config: RunConfig, encoder: tuple[EncoderFacts, dict[str, bytes]] | None) -> None:
         self._config = config
         self._reads = "page" if encoder is None else encoder[0].reads
-        self._engine = None if encoder is None else load_engine(encoder[1], encoder[0])
+        self._engine = None if encoder is None else load_engine(encoder[1], encoder[0], own=True)
 
     def index(self, files: list[UnreadFile]) -> list[IndexedFile]:
         """Read each file, and embed it."""

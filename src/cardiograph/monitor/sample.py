@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiograph.artifacts.embedding_axes import EMBEDDINGS_FILE, EmbeddingAxes
 from cardiograph.artifacts.run import RunDirectory
-from cardiograph.containers import TRAIN
 from cardiograph.errors import RunError
 from cardiograph.evaluate.bootstrap import first_of_each
 from cardiograph.inference import Predictor
@@ -26,9 +26,6 @@ NOVEL = "unlike the training records"
 
 NO_ECG = "the ECG is missing"
 """Name of the flag of records without an ECG."""
-
-COMPONENTS = 8
-"""Principal components of the training embeddings that are compared."""
 
 Floats = NDArray[np.float64]
 
@@ -62,32 +59,6 @@ class Sample:
                     yield found
 
 
-@dataclass(frozen=True)
-class Axes:
-    """Principal axes of the embeddings of training records.
-
-    Args:
-        centre: [width] mean embedding.
-        directions: [components, width] axes.
-    """
-
-    centre: Floats
-    directions: Floats
-
-    @classmethod
-    def fit(cls, embeddings: NDArray[np.float32]) -> Axes:
-        """Compute the axes from [records, width] embeddings; records without one are NaN and left out."""
-        known = embeddings[np.isfinite(embeddings).all(axis=1)].astype(np.float64)
-        centre = known.mean(axis=0)
-        values, vectors = np.linalg.eigh(np.cov(known - centre, rowvar=False))
-        return cls(centre, vectors[:, np.argsort(-values)[:COMPONENTS]].T)
-
-    def coordinates(self, embeddings: NDArray[np.float32]) -> Floats:
-        """Return [records, components] coordinates of embeddings."""
-        placed: Floats = (embeddings.astype(np.float64) - self.centre) @ self.directions.T
-        return placed
-
-
 def sample(blocks: Mapping[str, Floats], whole: set[str], scored: Mapping[str, Floats], axes: Floats | None) -> Sample:
     """Assemble a sample.
 
@@ -108,13 +79,13 @@ def sample(blocks: Mapping[str, Floats], whole: set[str], scored: Mapping[str, F
     return Sample(numbers, categories)
 
 
-def reference_sample(predictor: Predictor, directory: RunDirectory) -> tuple[Sample, Axes | None]:
+def reference_sample(predictor: Predictor, directory: RunDirectory) -> tuple[Sample, EmbeddingAxes | None]:
     """Return the sample of the run's validation and test records, and the axes of its training embeddings.
 
     Raises:
         RunError: If the run has no such records.
     """
-    table, split = directory.read_table("cohort.parquet"), directory.read_table("split.parquet")
+    table = directory.read_table("cohort.parquet")
     held_out = directory.read_table("predictions.parquet")
     held_out = held_out.iloc[first_of_each(held_out["group"].to_numpy())]
     if held_out.empty:
@@ -127,12 +98,11 @@ def reference_sample(predictor: Predictor, directory: RunDirectory) -> tuple[Sam
         measured = directory.read_table("measurements.parquet")
         names = [variable.name for variable in predictor.bundle.measurement_scaler.variables]
         blocks |= {name: measured[name].to_numpy(np.float64)[rows] for name in names}
-    axes: Axes | None = None
+    axes: EmbeddingAxes | None = None
     coordinates: Floats | None = None
     if predictor.bundle.served.encoder is not None:
-        image = directory.read_arrays("embeddings.safetensors")["image"]
-        axes = Axes.fit(image[(split["part"] == TRAIN).to_numpy()])
-        coordinates = axes.coordinates(image[rows])
+        axes = EmbeddingAxes.of_run(directory)
+        coordinates = axes.coordinates(directory.read_arrays(EMBEDDINGS_FILE)["image"][rows])
     scored = {name: held_out[name].to_numpy(np.float64) for name in ("novelty", "novel")}
     scored["probability"] = held_out[f"probability_{predictor.bundle.served.model.name}"].to_numpy(np.float64)
     return sample(blocks, whole_variables(predictor), scored, coordinates), axes

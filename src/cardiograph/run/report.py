@@ -118,7 +118,7 @@ def report_content(directory: RunDirectory) -> ReportContent:
 
 
 def _metrics(directory: RunDirectory) -> RunMetrics:
-    """Read the scores of a trained run, which all have to be there but for the inflation meter."""
+    """Read the scores of a trained run, which all have to be there except the optimism of a split by rows."""
     metrics = directory.read_metrics()
     optional = {"inflation", "by_class", "confusion"}
     if absent := sorted(set(RunMetrics.model_fields) - metrics.model_fields_set - optional):

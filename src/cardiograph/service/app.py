@@ -120,6 +120,7 @@ def _serving(
         predictor.engine.side_by_side()
     if predictor.records.unreached:
         log.warning("shards_unreached", addresses=predictor.records.unreached)
+    predictor.records.watch(lambda fault: log.error("reference", error=fault))
     pool = ScoringPool(workers=settings.workers, waiting=settings.waiting, timeout_seconds=settings.timeout_seconds)
     sha256, outcome = predictor.sha256, predictor.outcome
     return Serving(

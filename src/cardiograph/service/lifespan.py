@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -40,12 +40,10 @@ async def _delete_expired(serving: Serving) -> None:
     days = serving.settings.retention_days
     for minute in itertools.count():
         serving.held.forget_old()
-        if days is not None and minute % 60 == 0:
-            with contextlib.suppress(ProblemError):  # logged already; tried again in an hour
-                await serving.with_records(partial(serving.records.prune, datetime.now(UTC) - timedelta(days=days)))
-        else:
-            with contextlib.suppress(ProblemError):
-                await serving.with_records(serving.records.forget)
+        expired = days is not None and minute % 60 == 0
+        before = datetime.now(UTC) - timedelta(days=days or 0)
+        with _going_on(serving, "retention"):
+            await serving.with_records(partial(serving.records.prune, before) if expired else serving.records.forget)
         await asyncio.sleep(60)
 
 
@@ -53,9 +51,16 @@ async def _watch(serving: Serving, monitoring: Monitoring) -> None:
     """Renew the comparison of recent predictions when it is too old, so that its metrics are current."""
     while True:
         await asyncio.sleep(60)
-        try:
+        with _going_on(serving, "monitoring"):
             await monitoring.latest()
-        except ProblemError:
-            pass  # logged already; tried again in a minute
-        except Exception as error:  # noqa: BLE001 - the text may contain a value, and the service goes on
-            serving.log.error("monitoring", error=type(error).__name__)
+
+
+@contextlib.contextmanager
+def _going_on(serving: Serving, work: str) -> Iterator[None]:
+    """Log an error of work that is repeated, without its text, which may contain a value; the service goes on."""
+    try:
+        yield
+    except ProblemError:
+        pass  # logged already
+    except Exception as error:  # noqa: BLE001
+        serving.log.error(work, error=type(error).__name__)

@@ -15,8 +15,8 @@ from cardiograph.inference.held_shard import HeldShard
 from cardiograph.inference.shard_messages import Message
 from cardiograph.threads import available_threads
 
-QUESTION_BYTES = 128 << 20
-"""Largest size of a question: 8,192 patients of 4,096 coordinates."""
+REQUEST_BYTES = 160 << 20
+"""Largest size of a request: 8,192 patients of 4,096 coordinates take 128 MiB, to which their excluded rows are added."""
 
 
 class ShardApp:
@@ -24,7 +24,7 @@ class ShardApp:
 
     Args:
         shard: The shard.
-        key: Secret that every question needs as ``Authorization: Bearer KEY``; None for none.
+        key: Secret that every request needs as ``Authorization: Bearer KEY``; None for none.
     """
 
     def __init__(self, shard: HeldShard, *, key: str | None) -> None:
@@ -38,7 +38,7 @@ class ShardApp:
         routes = [
             Route("/healthz", self._healthz),
             Route("/v1/shard", self._which),
-            Route("/v1/{work}", self._answer, methods=["POST"]),
+            Route("/v1/{operation}", self._answer, methods=["POST"]),
         ]
         found = FastAPI(title="cardiograph shard", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
         found.router.routes.extend(routes)
@@ -51,27 +51,27 @@ class ShardApp:
         return self._refusal(request) or JSONResponse(self._described)
 
     async def _answer(self, request: Request) -> Response:
-        work = request.path_params["work"]
+        operation = request.path_params["operation"]
         refused = self._refusal(request)
         if refused is not None:
             return refused
         if request.headers.get("x-shard") != self._described["sha256"]:
             return PlainTextResponse("this is another shard now", 409)
-        if work not in self._shard.works:
-            return PlainTextResponse("no such question", 404)
+        if operation not in self._shard.operations:
+            return PlainTextResponse("no such operation", 404)
         content = bytearray()
         async for part in request.stream():
             content += part
-            if len(content) > QUESTION_BYTES:
-                return PlainTextResponse(f"more than {QUESTION_BYTES} bytes", 413)
+            if len(content) > REQUEST_BYTES:
+                return PlainTextResponse(f"more than {REQUEST_BYTES} bytes", 413)
         try:
-            found = await anyio.to_thread.run_sync(self._packed, work, bytes(content), limiter=self._limiter)
+            found = await anyio.to_thread.run_sync(self._packed, operation, bytes(content), limiter=self._limiter)
         except ValueError as error:
             return PlainTextResponse(str(error), 400)
         return Response(found, media_type="application/octet-stream")
 
-    def _packed(self, work: str, content: bytes) -> bytes:
-        return self._shard.answer(work, Message.unpacked(content)).packed()
+    def _packed(self, operation: str, content: bytes) -> bytes:
+        return self._shard.answer(operation, Message.unpacked(content)).packed()
 
     def _refusal(self, request: Request) -> Response | None:
         given = request.headers.get("authorization", "").encode()

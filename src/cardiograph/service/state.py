@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -69,15 +69,17 @@ class Serving:
         Raises:
             ProblemError: If the input cannot be scored, the queue is full, or the records cannot be written.
         """
-        try:
-            prediction = await self.pool.run(partial(_predict, self.predictor, query), patient=patient)
-        except ProblemError as problem:
-            if isinstance(problem.__cause__, ServiceError):  # names the shard; the caller need not know
-                self.log.error("reference", error=str(problem.__cause__))
-            raise
+        prediction = await self.pool.run(partial(_predict, self.predictor, query), patient=patient)
         entry = await self.with_records(lambda: self._record(query, prediction, caller))
         self.held.put(entry.id, query)
         return entry
+
+    @cached_property
+    def columns(self) -> Mapping[str, str] | None:
+        """Column mapping of the run, read once; see :func:`cardiograph.service.api.fhir.columns_of`."""
+        from cardiograph.service.api.fhir import columns_of
+
+        return columns_of(self.settings.run)
 
     async def parsed(self, work: Callable[[], Done]) -> Done:
         """Parse a request on a thread, so that it does not block other requests."""

@@ -43,7 +43,7 @@ def measure_optimism(dataset: Dataset, config: RunConfig, progress: Progress) ->
     sizes = np.bincount(groups.index[labelled], minlength=1)
     if sizes.max() < 2:
         return Inflation(sentence="No group of more than one record: nothing to inflate.")
-    progress.start("inflation meter", 2 * SEEDS)
+    progress.start("optimism of a split by rows", 2 * SEEDS)
     drawn = _sample(groups.index, np.random.default_rng(config.seed))
     some = dataset if drawn.all() else dataset.of(np.flatnonzero(drawn))
     found = []

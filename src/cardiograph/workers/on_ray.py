@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from cardiograph.errors import ConfigError, RunError
-from cardiograph.threads import set_threads
+from cardiograph.threads import become_worker
 
 _State = TypeVar("_State")
 _Task = TypeVar("_Task")
@@ -159,7 +159,7 @@ def _work(key: str, shared: list[Any], work: Callable[[Any, _Task], _Result], ta
     import ray
 
     if key not in _STATES:
-        set_threads(1)
+        become_worker()
         _STATES.clear()
         _STATES[key] = ray.get(shared[0])()
     return work(_STATES[key], task)

@@ -20,7 +20,7 @@ PLACES = "threads, processes, processes:N, ray, or ray://HOST:PORT"
 
 
 class Held(Protocol[_Held]):
-    """A value that workers can get; it is sent to a machine once, however many tasks name it."""
+    """A value that workers can get; Ray sends it to a machine once, a process gets it with each task."""
 
     def value(self) -> _Held:
         """Return the value, in a worker."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from cardiograph.errors import RunError
-from cardiograph.threads import set_threads
+from cardiograph.threads import become_worker
 
 _State = TypeVar("_State")
 _Task = TypeVar("_Task")
@@ -88,15 +88,21 @@ def in_flight(submitted: Iterable[Future[_Result]], limit: int) -> Iterator[_Res
         yield from (each.result() for each in done)
 
 
+_START: list[Callable[[], Any]] = []
+"""Makes the state of a worker process; empty in the parent process."""
+
 _STATE: list[Any] = []
-"""The state of a worker process; empty in the parent process."""
+"""The state of a worker process, made by its first task; empty in the parent process."""
 
 
 def _start(start: Callable[[], object]) -> None:
-    """Initialise a worker: one thread, and exit together with the parent, so that a killed parent leaves no worker."""
+    """Initialise a worker: one thread, and exit together with the parent, so that a killed parent leaves no worker.
+
+    The state is made by the first task, whose error reaches the parent; an error here would look like a killed worker.
+    """
     threading.Thread(target=_exit_with_parent, daemon=True).start()
-    set_threads(1)
-    _STATE.append(start())
+    become_worker()
+    _START.append(start)
 
 
 def _exit_with_parent() -> None:
@@ -107,4 +113,6 @@ def _exit_with_parent() -> None:
 
 
 def _work(work: Callable[[Any, _Task], _Result], task: _Task) -> _Result:
+    if not _STATE:
+        _STATE.append(_START[0]())
     return work(_STATE[0], task)

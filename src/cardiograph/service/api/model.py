@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ router = APIRouter(tags=["model"])
 @router.get("/v1/model", summary="The model", responses=refusals(403))
 async def model(request: Request) -> Response:
     """Card, provenance, intended use, variables with units and ranges, encoder, and SHA-256."""
-    return JSONResponse(facts_of(serving_of(request)))
+    serving = serving_of(request)
+    return JSONResponse(await serving.parsed(partial(facts_of, serving)))
 
 
 @router.get(
@@ -32,7 +34,8 @@ async def model(request: Request) -> Response:
 )
 async def report(request: Request) -> Response:
     """The report of the run that made this model, as one page."""
-    found = _text(serving_of(request).settings.run / "report.html")
+    serving = serving_of(request)
+    found = await serving.parsed(partial(_text, serving.settings.run / "report.html"))
     if found is None:
         raise ProblemError(404, "no_report", "This folder holds no report; serve the run's folder, not its bundle.")
     return HTMLResponse(found, headers={"Content-Security-Policy": REPORT_POLICY})
@@ -70,7 +73,7 @@ def facts_of(serving: Serving) -> dict[str, Any]:
                 "categories": list(each.categories),
                 "provenance": provenance,
             }
-            for each, provenance in zip(variables, served.clinical_provenance, strict=False)
+            for each, provenance in zip(variables, served.clinical_provenance, strict=True)
         ],
         "encoder": None
         if encoder is None

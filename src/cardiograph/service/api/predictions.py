@@ -124,11 +124,10 @@ def _query_of_request(serving: Serving, body: bytes, headers: Headers) -> Query:
     """Parse the body of a request: a FHIR Bundle, JSON or a multipart form."""
     if not is_fhir(headers):
         return query_of(body, headers.get("content-type", ""))
-    from cardiograph.service.api.fhir import columns_of
     from cardiograph.service.api.fhir_bundle import bundle_query
 
     scaler = serving.predictor.bundle.scaler
-    return bundle_query(body, () if scaler is None else scaler.variables, columns_of(serving.settings.run))
+    return bundle_query(body, () if scaler is None else scaler.variables, serving.columns)
 
 
 def query_of(body: bytes, content_type: str) -> Query:
@@ -173,11 +172,10 @@ def _response(request: Request, entry: PredictionEntry, form: str, status: int) 
     headers = {"Location": answer["links"]["self"]} if status == 201 else {}
     if form != FHIR:
         return JSONResponse(answer, status, headers=headers)
-    from cardiograph.service.api.fhir import ModelFacts, columns_of, risk_assessment
+    from cardiograph.service.api.fhir import ModelFacts, risk_assessment
 
     held = serving.held.get(entry.id)
-    columns = columns_of(serving.settings.run)
-    facts = ModelFacts.of(serving.predictor.bundle, sha256=serving.model_sha256, columns=columns)
+    facts = ModelFacts.of(serving.predictor.bundle, sha256=serving.model_sha256, columns=serving.columns)
     resource = risk_assessment(entry, facts, clinical=None if held is None else held.clinical)
     return Response(json.dumps(resource), status, headers, FHIR)
 

@@ -75,7 +75,8 @@ class Outcomes:
         with self._database.writing() as session:
             locked_head(session)  # other processes that add outcomes or delete predictions wait here
             ids = list(outcomes)
-            unknown = tuple(id_ for id_ in ids if id_ not in _predicted(session, ids))
+            predicted = _predicted(session, ids)
+            unknown = tuple(id_ for id_ in ids if id_ not in predicted)
             before = {id_: _content(row) for id_, row in _stored(session, ids).items()}
             other = {id_: content for id_, content in before.items() if content != dict(outcomes[id_])}
             conflicts = {} if replace else other

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, Response
 
 from cardiograph.patient_map.content import MAP_FILE, with_patient
 from cardiograph.service.api.model import report as report_document
@@ -61,21 +61,26 @@ async def graph_ecg(request: Request) -> Response:
 async def graph_content(request: Request) -> Response:
     """Return the map as JSON, with the patient of a prediction on it if one is named."""
     file, prediction = _map_file(request), request.query_params.get("prediction", "")
+    serving = serving_of(request)
     if not prediction:
-        return Response(file.read_bytes(), media_type="application/json")
+        return Response(await serving.parsed(file.read_bytes), media_type="application/json")
     entry = await recorded(request, prediction)
     await note(request, "prediction_read", prediction)
-    if not serving_of(request).is_current(entry):
+    if not serving.is_current(entry):
         raise ProblemError(410, "not_held", "Another model made this prediction; its neighbours are not on this map.")
     answer = entry.answer
     shares = answer.get("classes") or {answer["outcome"]: answer["probability"]}
     values = {f"Probability of {name}": share for name, share in shares.items()}
     with suppress(ProblemError):  # the values of the patient are no longer held
-        given = stored_query(serving_of(request), entry).clinical
+        given = stored_query(serving, entry).clinical
         titles = {each.name: each.title for each in site_of(request).variables}  # as in the map
         values |= {titles[name]: value for name, value in given.items() if name in titles}
     neighbours = [(each["record_id"], each["distance"]) for each in answer["neighbours"]]
-    return JSONResponse(with_patient(json.loads(file.read_bytes()), neighbours, values))
+
+    def patient_map() -> bytes:
+        return json.dumps(with_patient(json.loads(file.read_bytes()), neighbours, values)).encode()
+
+    return Response(await serving.parsed(patient_map), media_type="application/json")
 
 
 def _map_file(request: Request) -> Path:

@@ -79,7 +79,7 @@ class FormInput:
             for name, text in self.texts.items()
             if text and _number(plain_number(text)) is None
         }
-        patient = read_patient(Query(None, self.numbers), bundle, sees=False)
+        patient = read_patient(Query(None, self.numbers), bundle, reads_pages=False)
         variables = () if bundle.scaler is None else bundle.scaler.variables
         fractions = {each.name: each for each in variables if is_fraction(each)}
         for issue in patient.issues:
