@@ -118,7 +118,7 @@ def fold_risks(values: np.ndarray, outcome: SurvivalOutcome, parts: list[np.ndar
     for name, x in {**inputs, "shuffled": inputs["clinical"]}.items():
         known = [shuffled[id(r)] if name == "shuffled" else outcome.at(r) for r in (train, val)]
         beta = choose_cox((x[train], known[0]), (x[val], known[1])).coefficients
-        risks[f"cox_{name}"] = absolute_risk(x[train] @ beta, known[0], x[test] @ beta, days=DAYS)
+        risks[f"cox_{name}"] = absolute_risk(x[train] @ beta, known[0], x[test] @ beta, horizons=DAYS)
         widths[f"cox_{name}"] = x.shape[1]
     x = inputs["clinical"]
     for graph in (False, True):
@@ -129,7 +129,7 @@ def fold_risks(values: np.ndarray, outcome: SurvivalOutcome, parts: list[np.ndar
         for head in ("cox", "discrete"):
             name = f"{'sign' if graph else 'mlp'}_{head}"
             fitted = train_survival(sets[0], sets[1], head=head, config=CONFIG, seed=seed)
-            risks[name], widths[name] = fitted.risk(sets[2], days=DAYS), x.shape[1]
+            risks[name], widths[name] = fitted.risk(sets[2], horizons=DAYS), x.shape[1]
     return {"risks": risks, "widths": widths}
 
 
@@ -167,12 +167,13 @@ def scores(outcome: SurvivalOutcome, runs: list[np.ndarray], weights: np.ndarray
     }
     for day in days:
         at = [run if last is None else run[:, int(np.flatnonzero(day == DAYS)[0])] for run in runs]
-        found[f"auroc_{day:.0f}"] = mean(lambda o, r, w, day=day: auroc_at(o, r, w, day=day), at)
+        found[f"auroc_{day:.0f}"] = mean(lambda o, r, w, day=day: auroc_at(o, r, w, horizon=day), at)
         if last is not None:
-            found[f"brier_{day:.0f}"] = mean(lambda o, r, w, day=day: brier_at(o, r, w, day=day), at)
+            found[f"brier_{day:.0f}"] = mean(lambda o, r, w, day=day: brier_at(o, r, w, horizon=day), at)
     if last is not None:
         each = [
-            mean(lambda o, r, w, d=d: brier_at(o, r, w, day=d), [run[:, i] for run in runs]) for i, d in enumerate(DAYS)
+            mean(lambda o, r, w, d=d: brier_at(o, r, w, horizon=d), [run[:, i] for run in runs])
+            for i, d in enumerate(DAYS)
         ]
         found["integrated_brier"] = np.trapezoid(np.stack(each), DAYS, axis=0) / (DAYS[-1] - DAYS[0])
     return found
@@ -185,7 +186,7 @@ def bounds(values: np.ndarray) -> list[float]:
 
 def calibration(outcome: SurvivalOutcome, risk: np.ndarray, weights: np.ndarray, day: float) -> dict[str, Any]:
     """Fifths of predicted risk against observed risk, and the ratio of observed to expected events."""
-    groups = calibration_at(outcome, risk, weights, day=day)
+    groups = calibration_at(outcome, risk, weights, horizon=day)
     observed = float(cumulative_incidence(outcome).at(np.array([day]))[0, 0])
     fifths = [
         {

@@ -43,7 +43,7 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """An encoder that turns an ECG page into an embedding.
+    """An encoder that turns an ECG, as a page or as leads, into an embedding.
 
     Args:
         title: Display name.

@@ -60,7 +60,7 @@ def test_a_resample_is_the_curve_of_repeated_records(cohort):
     risk = np.random.default_rng(2).normal(size=300)
     again = np.repeat(risk, weights[1].astype(int))
     assert np.isclose(uno_c(outcome, risk, weights, tau=400)[1], uno_c(repeated, again, tau=400)[0])
-    assert np.isclose(auroc_at(outcome, risk, weights, day=200)[1], auroc_at(repeated, again, day=200)[0])
+    assert np.isclose(auroc_at(outcome, risk, weights, horizon=200)[1], auroc_at(repeated, again, horizon=200)[0])
 
 
 def test_censoring_curve_on_paper():
@@ -83,14 +83,14 @@ def test_a_competing_event_counts_as_free_of_the_event():
     outcome = outcome_of([1, 2], [2, 1])
     assert harrell_c(outcome, np.array([0.1, 0.9]))[0] == 1
     assert uno_c(outcome, np.array([0.1, 0.9]), tau=3)[0] == 1
-    assert auroc_at(outcome, np.array([0.9, 0.1]), day=2)[0] == 0
+    assert auroc_at(outcome, np.array([0.9, 0.1]), horizon=2)[0] == 0
 
 
 def test_auroc_and_brier_on_paper():
     # On day 3: cases 1 and 3 with weights 1 and 3/2, control 4 with weight 3/2; record 2 is unknown.
     outcome = outcome_of([1, 2, 3, 4], [1, 0, 1, 0])
-    assert np.isclose(auroc_at(outcome, np.array([0.1, 0.9, 0.8, 0.5]), day=3)[0], 1.5 / 2.5)
-    assert np.isclose(brier_at(outcome, np.array([0.5, 0.9, 0.8, 0.2]), day=3)[0], (0.25 + 1.5 * 0.04 * 2) / 4)
+    assert np.isclose(auroc_at(outcome, np.array([0.1, 0.9, 0.8, 0.5]), horizon=3)[0], 1.5 / 2.5)
+    assert np.isclose(brier_at(outcome, np.array([0.5, 0.9, 0.8, 0.2]), horizon=3)[0], (0.25 + 1.5 * 0.04 * 2) / 4)
 
 
 def test_scores_without_censoring_are_the_plain_ones(cohort):
@@ -101,15 +101,15 @@ def test_scores_without_censoring_are_the_plain_ones(cohort):
     from sklearn.metrics import brier_score_loss, roc_auc_score
 
     risk = 1 / (1 + np.exp(-x[:, 0]))
-    assert np.isclose(auroc_at(known, risk, day=200)[0], roc_auc_score(had, risk))
-    assert np.isclose(brier_at(known, risk, day=200)[0], brier_score_loss(had, risk))
+    assert np.isclose(auroc_at(known, risk, horizon=200)[0], roc_auc_score(had, risk))
+    assert np.isclose(brier_at(known, risk, horizon=200)[0], brier_score_loss(had, risk))
 
 
 def test_calibration_of_the_cohorts_own_risk_lies_in_the_interval(cohort):
     _, outcome = cohort
     weights = resample(outcome, resamples=200, rng=np.random.default_rng(3))
     marginal = cumulative_incidence(outcome).at(np.array([200.0]))[0, 0]
-    (group,) = calibration_at(outcome, np.full(300, marginal), weights, day=200, groups=1)
+    (group,) = calibration_at(outcome, np.full(300, marginal), weights, horizon=200, groups=1)
     assert np.isclose(group.observed.value, group.predicted)
     assert group.observed.low < marginal < group.observed.high
 
@@ -126,7 +126,7 @@ def test_cox_agrees_with_statsmodels_and_a_penalty_shrinks(cohort):
 def test_absolute_risk_without_predictors_is_the_curve(cohort):
     _, outcome = cohort
     days = np.array([100.0, 300.0])
-    risk = absolute_risk(np.zeros(300), outcome, np.zeros(1), days=days)
+    risk = absolute_risk(np.zeros(300), outcome, np.zeros(1), horizons=days)
     assert np.allclose(risk[0], cumulative_incidence(outcome).at(days)[0], atol=0.01)
 
 
@@ -138,10 +138,10 @@ def test_predictions_beat_the_marginal_curve_and_turned_ones_do_not(cohort):
     weights = resample(outcome.at(test), resamples=200, rng=np.random.default_rng(4))
     assert interval(lambda w: harrell_c(outcome.at(test), risk, w), weights).low > 0.55
     days = np.linspace(50, 400, 8)
-    mine = absolute_risk(x[train] @ fit.coefficients, outcome.at(train), risk, days=days)
-    none = absolute_risk(np.zeros(150), outcome.at(train), np.zeros(100), days=days)
-    turned = absolute_risk(x[train] @ fit.coefficients, outcome.at(train), -risk, days=days)
-    score = [integrated_brier(outcome.at(test), each, days=days)[0] for each in (mine, none, turned)]
+    mine = absolute_risk(x[train] @ fit.coefficients, outcome.at(train), risk, horizons=days)
+    none = absolute_risk(np.zeros(150), outcome.at(train), np.zeros(100), horizons=days)
+    turned = absolute_risk(x[train] @ fit.coefficients, outcome.at(train), -risk, horizons=days)
+    score = [integrated_brier(outcome.at(test), each, horizons=days)[0] for each in (mine, none, turned)]
     assert score[0] < score[1] < score[2]
 
 
@@ -175,8 +175,8 @@ def test_heads_predict_alone_what_they_predict_in_a_batch(cohort, head, graph):
     config = ModelConfig(width=16, members=2, epochs=15, learning_rate=0.01)
     fitted = train_survival(examples(train), examples(val), head=head, config=config, seed=1)
     days = np.array([100.0, 200.0, 400.0])
-    risk = fitted.risk(examples(test), days=days)
-    assert np.allclose(fitted.risk(examples(test[:1]), days=days), risk[:1], atol=1e-5)
+    risk = fitted.risk(examples(test), horizons=days)
+    assert np.allclose(fitted.risk(examples(test[:1]), horizons=days), risk[:1], atol=1e-5)
     assert (np.diff(risk, axis=1) >= 0).all()
     assert 0 < risk.min() < risk.max() < 1
     assert harrell_c(outcome.at(test), fitted.score(examples(test)))[0] > 0.6

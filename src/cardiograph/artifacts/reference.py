@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -69,9 +70,13 @@ class Reference:
 
     def ecg(self, record_id: str) -> NDArray[np.float32] | None:
         """Return the stored ECG of a record, [12, 250] in mV at 100 Hz, NaN where absent; None if none is stored."""
-        if self.ecgs is None or record_id not in self.record_ids:
-            return None
-        return leads_in(self.ecgs[self.record_ids.index(record_id)])
+        row = None if self.ecgs is None else self._rows.get(record_id)
+        return None if self.ecgs is None or row is None else leads_in(self.ecgs[row])
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        """Row of each record by its name."""
+        return {name: row for row, name in enumerate(self.record_ids)}
 
     def part(self, start: int, stop: int) -> Self:
         """Return the records of consecutive rows, without the index of the search."""

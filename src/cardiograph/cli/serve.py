@@ -158,10 +158,7 @@ def serve(run: ServedRun, *, network: NetworkOptions, storage: StorageOptions, l
 def require_a_key(settings: ServiceSettings, records: Records) -> None:
     """Raise ConfigError if the service requires keys and no valid one exists."""
     now = datetime.now(UTC)
-    usable = (
-        key.revoked_at is None and (key.expires_at is None or key.expires_at > now) for key in records.keys.list()
-    )
-    if settings.keys_required and not any(usable):
+    if settings.keys_required and not any(key.usable(now) for key in records.keys.list()):
         message = (
             f"serve --host {settings.host}: a key is required, and no valid one exists; create one with "
             "`cardiograph keys create NAME --scope predict --scope read`, or serve on 127.0.0.1"

@@ -49,7 +49,7 @@ class EncoderFacts:
         engine: ``openvino`` or ``torch``.
         precision: ``f32`` or ``bf16``.
         preparation: Versions and settings of decoding, view and scaling, from
-            :func:`cardiograph.imaging.prepare.preparation`.
+            :func:`cardiograph.encoders.preparation.encoder_preparation`.
         readout: ``final`` or ``texture``.
         device: ``cpu``, or ``cuda`` if torch runs on a GPU.
         architecture: Name of the encoder, see :func:`cardiograph.registry.encoder_spec`.

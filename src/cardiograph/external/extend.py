@@ -35,7 +35,7 @@ from cardiograph.progress import NoProgress, Progress
 from cardiograph.run.metadata import PACKAGES
 from cardiograph.run.survival_report import read_survival_metrics
 from cardiograph.threads import set_threads
-from cardiograph.train.novelty_gates import fit_complete_gate, fit_partial_gates
+from cardiograph.train.novelty_gates import fit_gates
 from cardiograph.uncertainty.calibrators import Calibrator
 from cardiograph.uncertainty.uncertainty import Uncertainty
 
@@ -158,9 +158,7 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
 
 def _with_gates(bundle: ModelBundle, config: RunConfig) -> ModelBundle:
     """Return the bundle of a time-to-event outcome with novelty gates, which need no outcomes of other records."""
-    rng, quantile = np.random.default_rng([config.seed, 7]), config.evaluation.novelty
-    gate, partial = fit_complete_gate(bundle, quantile, rng), fit_partial_gates(bundle, quantile, rng)
-    uncertainty = Uncertainty(Calibrator("none", {}), novelty=gate, partial_novelty=partial)
+    uncertainty = fit_gates(Uncertainty(Calibrator("none", {})), bundle, config.evaluation.novelty, seed=config.seed)
     return dataclasses.replace(bundle, uncertainty=uncertainty)
 
 

@@ -50,8 +50,7 @@ from cardiograph.progress import NoProgress, Progress
 from cardiograph.threads import set_threads
 from cardiograph.train.calibrate import fit_threshold, fit_uncertainty
 from cardiograph.train.data import Dataset
-from cardiograph.train.novelty_gates import fit_complete_gate, fit_partial_gates
-from cardiograph.uncertainty.uncertainty import Uncertainty
+from cardiograph.train.novelty_gates import fit_gates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,16 +160,10 @@ def recalibrate_bundle(
     """
     labels, groups = dataset.cohort.labels[rows], dataset.split.groups.index[rows]
     uncertainty = fit_uncertainty(scores.raw[rows], labels, groups, config, seed=seed)
-    rng = np.random.default_rng([seed, 7])
-    gate, partial = fit_complete_gate(bundle, config.novelty, rng), fit_partial_gates(bundle, config.novelty, rng)
-    uncertainty = dataclasses.replace(uncertainty, novelty=gate, partial_novelty=partial)
-    threshold = fit_threshold(labels, _probabilities(uncertainty, scores.raw[rows]), config)
+    uncertainty = fit_gates(uncertainty, bundle, config.novelty, seed=seed)
+    threshold = fit_threshold(labels, uncertainty.probabilities(scores.raw[rows]), config)
     served = dataclasses.replace(bundle.served, threshold=threshold)
     return dataclasses.replace(bundle, served=served, uncertainty=uncertainty)
-
-
-def _probabilities(uncertainty: Uncertainty, raw: NDArray[np.float64]) -> NDArray[np.float64]:
-    return uncertainty.predict(raw, np.zeros(len(raw)), np.full(len(raw), np.nan)).probabilities
 
 
 def _require_extended(facts: Mapping[str, Any], run: Path) -> None:

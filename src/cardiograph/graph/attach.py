@@ -38,8 +38,8 @@ def nearest_points(
 
     If every reference record has all blocks, distances are those of :func:`nearest` over the blocks of the query.
     Otherwise the distance of two records is the mean of their distances in the blocks that both have, each divided by the
-    scale of the block; records without a common block are never neighbours. Both searches are exact. Queries with all
-    blocks use the index of the reference if it has one: an IVF index, or one for each of its shards.
+    scale of the block; records without a common block are never neighbours. The search is exact, except for queries with all
+    blocks if the reference has an index: an IVF index, or one for each of its shards.
 
     Args:
         reference: Search points of the reference records.

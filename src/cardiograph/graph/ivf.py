@@ -5,7 +5,7 @@ The neighbours of a query do not depend on other queries: of the members of the 
 the ``k`` nearest of all. Products of float32 matrices only propose candidates, and float64 decides what their
 rounding leaves open. So a query gets the same neighbours alone and in a batch. A single query reads few whole
 records: next to the lists the index keeps each record projected on a few axes, and skips records whose lower bound is
-    too far away.
+too far away.
 
 Source: Jegou, Douze and Schmid, Product quantization for nearest neighbor search, IEEE TPAMI 33(1), 2011, section IV (the
 inverted file, here without quantisation).

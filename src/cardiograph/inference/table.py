@@ -223,7 +223,7 @@ def open_scores(
         gate: True to refuse pages that do not look like an ECG, False to score them with a warning; None for the
             setting of the run.
         pages: Settings for reading ECG files that replace those of the run; see :meth:`Predictor.with_pages`.
-        size: Largest number of rows that are held in memory.
+        size: Number of rows that are read and scored at once; workers hold several times as many.
 
     Raises:
         CardiographError: If the run or the table cannot be used.

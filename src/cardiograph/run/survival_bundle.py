@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.config import RunConfig
 from cardiograph.containers import TRAIN
-from cardiograph.inference import mean_distance
 from cardiograph.models.build import Model
 from cardiograph.models.examples import Examples
 from cardiograph.survival.hazards import FollowUpFacts
@@ -18,7 +17,7 @@ from cardiograph.survival.heads import SurvivalExamples, SurvivalNetwork
 from cardiograph.survival.outcome import SurvivalOutcome
 from cardiograph.train.data import Dataset
 from cardiograph.train.fit import PreparedGraph, make_bundle
-from cardiograph.train.novelty_gates import fit_gate, fit_partial_gates
+from cardiograph.train.novelty_gates import fit_gates
 from cardiograph.uncertainty.calibrators import Calibrator
 from cardiograph.uncertainty.uncertainty import Uncertainty
 
@@ -70,12 +69,8 @@ def make_survival_bundle(
     facts = FollowUpFacts.of(outcome_of(dataset, TRAIN), edges, unit=unit, horizons=horizons)
     followed = dataset.cohort.table.iloc[prepared.graph.rows]
     time, event = followed["time"].to_numpy(np.float64), followed["event"].to_numpy(np.int64)
-    quantile, complete = config.evaluation.novelty, prepared.places.of(prepared.graph.rows).present.all(1)
-    uncertainty = Uncertainty(
-        Calibrator("none", {}),
-        novelty=fit_gate(mean_distance(prepared.graph.neighbours)[complete], quantile),
-        partial_novelty=fit_partial_gates(bundle, quantile, np.random.default_rng([config.seed, 7])),
-    )
+    plain_scores, quantile = Uncertainty(Calibrator("none", {})), config.evaluation.novelty
+    uncertainty = fit_gates(plain_scores, bundle, quantile, seed=config.seed, prepared=prepared)
     return dataclasses.replace(
         bundle,
         served=dataclasses.replace(bundle.served, threshold=None, follow_up=facts),

@@ -57,7 +57,7 @@ class CoxModel:
 
     def risk(self, features: Floats, *, times: Floats) -> Floats:
         """Return [n, times] probabilities of the event."""
-        return absolute_risk(self.own, self.outcome, features @ self.coefficients, days=times)
+        return absolute_risk(self.own, self.outcome, features @ self.coefficients, horizons=times)
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,9 @@ def risks_of(
     for name, network in models.networks.items():
         if name != PRIMARY:
             has_neighbours = network.train_set.neighbour_table.valid.shape[1] > 0
-            found[name] = network.risk(with_graph if has_neighbours else with_graph.without_neighbours(), days=times)
+            found[name] = network.risk(
+                with_graph if has_neighbours else with_graph.without_neighbours(), horizons=times
+            )
     for name, regression in models.regressions.items():
         x = values.astype(np.float64) if name == "cox" else _scaled(models.scaler, clinical)
         found[name] = regression.risk(x, times=times)

@@ -64,8 +64,8 @@ def log_likelihood(log_hazard: Floats, outcome: SurvivalOutcome) -> float:
     return float((eta - np.logaddexp.accumulate(eta)[_last_tied(sorted_outcome)])[case].sum())
 
 
-def absolute_risk(log_hazard: Floats, outcome: SurvivalOutcome, queries: Floats, *, days: Floats) -> Floats:
-    """Return [queries, days] probabilities of the event, from Breslow's baseline hazard of the training records.
+def absolute_risk(log_hazard: Floats, outcome: SurvivalOutcome, queries: Floats, *, horizons: Floats) -> Floats:
+    """Return [queries, horizons] probabilities of the event, from Breslow's baseline hazard of the training records.
 
     Competing events enter with one hazard for all (Nelson-Aalen), so that the sum of all risks stays below 1.
 
@@ -73,7 +73,7 @@ def absolute_risk(log_hazard: Floats, outcome: SurvivalOutcome, queries: Floats,
         log_hazard: [n] relative log hazards of the training records.
         outcome: Outcome of the training records.
         queries: [queries] relative log hazards.
-        days: [days] horizons.
+        horizons: [horizons] times, in the unit of the outcome.
     """
     weights = np.ones((1, len(outcome)))
     shift = log_hazard.mean()
@@ -85,7 +85,7 @@ def absolute_risk(log_hazard: Floats, outcome: SurvivalOutcome, queries: Floats,
     before = hazard.cumsum(1) - hazard + other.cumsum() - other
     incidence = np.cumsum(np.exp(-before) * -np.expm1(-hazard), axis=1)
     padded = np.concatenate([np.zeros((len(queries), 1)), incidence], axis=1)
-    risk: Floats = padded[:, np.searchsorted(times, days, side="right")]
+    risk: Floats = padded[:, np.searchsorted(times, horizons, side="right")]
     return risk
 
 

@@ -22,19 +22,19 @@ class Steps:
     """Right-continuous step functions that begin at one value.
 
     Args:
-        times: [m] increasing days at which the functions change.
-        values: [resamples, m] values from each of these days on.
-        start: Value before the first day.
+        times: [m] increasing times at which the functions change, in the unit of the outcome.
+        values: [resamples, m] values from each of these times on.
+        start: Value before the first time.
     """
 
     times: Floats
     values: Floats
     start: float
 
-    def at(self, days: Floats, *, before: bool = False) -> Floats:
-        """Return [resamples, days] values; just before the days if ``before``."""
+    def at(self, times: Floats, *, before: bool = False) -> Floats:
+        """Return [resamples, times] values; just before these times if ``before``."""
         padded = np.concatenate([np.full((len(self.values), 1), self.start), self.values], axis=1)
-        found: Floats = padded[:, np.searchsorted(self.times, days, side="left" if before else "right")]
+        found: Floats = padded[:, np.searchsorted(self.times, times, side="left" if before else "right")]
         return found
 
 
@@ -62,7 +62,7 @@ def survival(outcome: SurvivalOutcome, weights: Floats | None = None) -> Steps:
 def censoring(outcome: SurvivalOutcome, weights: Floats | None = None) -> Steps:
     """Estimate the probability of being uncensored, by the reverse Kaplan-Meier curve.
 
-    An event precedes a censoring on the same day, so its record is not at risk of censoring on that day.
+    An event precedes a censoring at the same time, so its record is not at risk of censoring then.
     """
     times, at_risk, censored = _counts(outcome, weights, outcome.event == CENSORED)
     _, _, events = _counts(outcome, weights, outcome.event != CENSORED)
@@ -76,9 +76,9 @@ def cumulative_incidence(outcome: SurvivalOutcome, weights: Floats | None = None
     return Steps(times, np.cumsum(free * _ratio(died, at_risk), axis=1), 0.0)
 
 
-def numbers_at_risk(outcome: SurvivalOutcome, days: Floats) -> NDArray[np.int64]:
-    """Count the records still followed on each day: [days]."""
-    counts: NDArray[np.int64] = (outcome.time[:, None] >= days).sum(0)
+def numbers_at_risk(outcome: SurvivalOutcome, times: Floats) -> NDArray[np.int64]:
+    """Count the records still followed at each time: [times]."""
+    counts: NDArray[np.int64] = (outcome.time[:, None] >= times).sum(0)
     return counts
 
 

@@ -242,12 +242,15 @@ def score_risks(
             if name != primary
         },
         calibration={
-            f"{day:g}": calibration_at(test.outcome, test.at(primary, day), drawn, day=day) for day in horizons
+            f"{horizon:g}": calibration_at(test.outcome, test.at(primary, horizon), drawn, horizon=horizon)
+            for horizon in horizons
         },
         observed_to_expected={
             name: {
-                f"{day:g}": bounded(observed_over_expected(test.outcome, test.at(name, day), weights, day=day))
-                for day in horizons
+                f"{horizon:g}": bounded(
+                    observed_over_expected(test.outcome, test.at(name, horizon), weights, horizon=horizon)
+                )
+                for horizon in horizons
             }
             for name in test.risks
         },
@@ -294,13 +297,21 @@ def _scores(test: SurvivalTest, name: str, horizons: tuple[float, ...], weights:
         "harrell_c": harrell_c(outcome, test.at(name, last), weights),
         "integrated_brier": undefined,
     }
-    found |= {f"auroc_{day:g}": auroc_at(outcome, test.at(name, day), weights, day=day) for day in horizons}
-    found |= {f"brier_{day:g}": undefined for day in horizons}
+    found |= {
+        f"auroc_{horizon:g}": auroc_at(outcome, test.at(name, horizon), weights, horizon=horizon)
+        for horizon in horizons
+    }
+    found |= {f"brier_{horizon:g}": undefined for horizon in horizons}
     if name in test.points:
         return found
     inside = (test.times > 0) & (test.times <= last)
-    found["integrated_brier"] = integrated_brier(outcome, test.risks[name][:, inside], weights, days=test.times[inside])
-    return found | {f"brier_{day:g}": brier_at(outcome, test.at(name, day), weights, day=day) for day in horizons}
+    found["integrated_brier"] = integrated_brier(
+        outcome, test.risks[name][:, inside], weights, horizons=test.times[inside]
+    )
+    return found | {
+        f"brier_{horizon:g}": brier_at(outcome, test.at(name, horizon), weights, horizon=horizon)
+        for horizon in horizons
+    }
 
 
 def _interval(values: Floats, confidence: float) -> Interval:

@@ -152,12 +152,12 @@ class SurvivalNetwork:
         logits = self._logits(examples)
         return logits[:, 0] if self.head == "cox" else np.log(np.logaddexp(0, logits).sum(1))
 
-    def risk(self, examples: SurvivalExamples, *, days: Floats) -> Floats:
-        """Return [n, days] probabilities of the event by each day."""
+    def risk(self, examples: SurvivalExamples, *, horizons: Floats) -> Floats:
+        """Return [n, horizons] probabilities of the event by each horizon."""
         if self.head == "discrete":
-            return self.facts.risk(self._logits(examples), days)
+            return self.facts.risk(self._logits(examples), horizons)
         own = self.score(self.train_set)[self.train_set.used]
-        return absolute_risk(own, self.train_set.known, self.score(examples), days=days)
+        return absolute_risk(own, self.train_set.known, self.score(examples), horizons=horizons)
 
     def _logits(self, examples: SurvivalExamples) -> Floats:
         with torch.no_grad():

@@ -21,7 +21,7 @@ class SurvivalOutcome:
     """Follow-up times and what ended them.
 
     Args:
-        time: [n] float64 days from the start of follow-up, above 0.
+        time: [n] float64 time from the start of follow-up, above 0, in the unit of the outcome (``outcome.unit``).
         event: [n] int64: 0 censored, 1 the event, 2 to 9 competing events.
     """
 
@@ -50,7 +50,7 @@ def survival_outcome(
     """Check times and events and combine them.
 
     Args:
-        time: [n] days from the start of follow-up; NaN where missing.
+        time: [n] time from the start of follow-up, in the unit of the outcome; NaN where missing.
         event: [n] codes 0 to 9; NaN where missing.
         records: [n] names of the records for messages; row numbers if None.
 

@@ -32,7 +32,7 @@ def harrell_c(outcome: SurvivalOutcome, risk: Floats, weights: Floats | None = N
 
 
 def uno_c(outcome: SurvivalOutcome, risk: Floats, weights: Floats | None = None, *, tau: float) -> Floats:
-    """Concordance that does not depend on the distribution of censoring, for events before day ``tau``.
+    """Concordance that does not depend on the distribution of censoring, for events before time ``tau``.
 
     Source: Uno et al., Stat Med 30:1105 (2011); competing events by Wolbers et al. (2014).
     """
@@ -53,51 +53,53 @@ def uno_c(outcome: SurvivalOutcome, risk: Floats, weights: Floats | None = None,
     return _divide(agree, total)
 
 
-def auroc_at(outcome: SurvivalOutcome, risk: Floats, weights: Floats | None = None, *, day: float) -> Floats:
-    """Cumulative/dynamic AUROC: records with the event by ``day`` against those without, by inverse censoring weights.
+def auroc_at(outcome: SurvivalOutcome, risk: Floats, weights: Floats | None = None, *, horizon: float) -> Floats:
+    """Cumulative/dynamic AUROC: records with the event by ``horizon`` against those without, by inverse censoring weights.
 
     Source: Uno et al., J Am Stat Assoc 102:527 (2007); Blanche, Dartigues and Jacqmin-Gadda, Stat Med 32:5381 (2013),
     with competing events among the controls.
     """
     weights = all_once(outcome) if weights is None else weights
-    factor = weights * known_weights(outcome, weights, day=day)
-    case = (outcome.event == EVENT) & (outcome.time <= day)
+    factor = weights * known_weights(outcome, weights, horizon=horizon)
+    case = (outcome.event == EVENT) & (outcome.time <= horizon)
     return _concordance(risk, case, np.tile(~case, (int(case.sum()), 1)), factor[:, case], factor)
 
 
-def brier_at(outcome: SurvivalOutcome, probability: Floats, weights: Floats | None = None, *, day: float) -> Floats:
-    """Mean squared error of the probability of the event by ``day``, by inverse censoring weights.
+def brier_at(outcome: SurvivalOutcome, probability: Floats, weights: Floats | None = None, *, horizon: float) -> Floats:
+    """Mean squared error of the probability of the event by ``horizon``, by inverse censoring weights.
 
     Source: Graf et al., Stat Med 18:2529 (1999); Schoop et al., Biom J 53:88 (2011) with competing events.
     """
     weights = all_once(outcome) if weights is None else weights
-    had = (outcome.event == EVENT) & (outcome.time <= day)
-    factor = weights * known_weights(outcome, weights, day=day)
+    had = (outcome.event == EVENT) & (outcome.time <= horizon)
+    factor = weights * known_weights(outcome, weights, horizon=horizon)
     return _divide(factor @ (had - probability) ** 2, weights.sum(1))
 
 
 def integrated_brier(
-    outcome: SurvivalOutcome, probability: Floats, weights: Floats | None = None, *, days: Floats
+    outcome: SurvivalOutcome, probability: Floats, weights: Floats | None = None, *, horizons: Floats
 ) -> Floats:
-    """Mean Brier score from the first to the last of ``days`` (trapezoids); ``probability`` is [n, days]."""
-    each = [brier_at(outcome, probability[:, at], weights, day=float(day)) for at, day in enumerate(days)]
-    return np.asarray(np.trapezoid(np.stack(each, axis=1), days, axis=1) / (days[-1] - days[0]))
+    """Mean Brier score from the first to the last of ``horizons`` (trapezoids); ``probability`` is [n, horizons]."""
+    each = [
+        brier_at(outcome, probability[:, at], weights, horizon=float(horizon)) for at, horizon in enumerate(horizons)
+    ]
+    return np.asarray(np.trapezoid(np.stack(each, axis=1), horizons, axis=1) / (horizons[-1] - horizons[0]))
 
 
 def observed_over_expected(
-    outcome: SurvivalOutcome, probability: Floats, weights: Floats | None = None, *, day: float
+    outcome: SurvivalOutcome, probability: Floats, weights: Floats | None = None, *, horizon: float
 ) -> Floats:
-    """Observed risk by ``day`` (Aalen-Johansen) over the mean predicted risk; above 1, too few events are predicted."""
+    """Observed risk by ``horizon`` (Aalen-Johansen) over the mean predicted risk; above 1, too few events are predicted."""
     weights = all_once(outcome) if weights is None else weights
-    observed = cumulative_incidence(outcome, weights).at(np.array([day]))[:, 0]
+    observed = cumulative_incidence(outcome, weights).at(np.array([horizon]))[:, 0]
     return _divide(observed, weights @ probability / weights.sum(1))
 
 
-def known_weights(outcome: SurvivalOutcome, weights: Floats, *, day: float) -> Floats:
-    """Return [resamples, n] inverse probabilities that the state on ``day`` is known; 0 for records censored before."""
+def known_weights(outcome: SurvivalOutcome, weights: Floats, *, horizon: float) -> Floats:
+    """Return [resamples, n] inverse probabilities that the state on ``horizon`` is known; 0 for records censored before."""
     curve = censoring(outcome, weights)
-    after = outcome.time > day
-    inverse = _inverse(curve.at(np.where(after, day, outcome.time), before=False))
+    after = outcome.time > horizon
+    inverse = _inverse(curve.at(np.where(after, horizon, outcome.time), before=False))
     before = _inverse(curve.at(outcome.time, before=True))
     return np.where(after, inverse, np.where(outcome.event != CENSORED, before, 0.0))
 
@@ -130,9 +132,9 @@ class CalibrationGroup:
 
 
 def calibration_at(
-    outcome: SurvivalOutcome, probability: Floats, weights: Floats, *, day: float, groups: int = 5
+    outcome: SurvivalOutcome, probability: Floats, weights: Floats, *, horizon: float, groups: int = 5
 ) -> list[CalibrationGroup]:
-    """Compare predicted with observed risk (Aalen-Johansen) by ``day`` in at most ``groups`` groups of equal size.
+    """Compare predicted with observed risk (Aalen-Johansen) by ``horizon`` in at most ``groups`` groups of equal size.
 
     Source: Austin, Harrell and van Klaveren, Stat Med 39:2714 (2020), on calibration at a fixed time.
     """
@@ -141,7 +143,7 @@ def calibration_at(
         part = outcome.at(rows)
 
         def observed(some: Floats | None, part: SurvivalOutcome = part) -> Floats:
-            return cumulative_incidence(part, some).at(np.array([day]))[:, 0]
+            return cumulative_incidence(part, some).at(np.array([horizon]))[:, 0]
 
         bounds = interval(observed, weights[:, rows])
         found.append(CalibrationGroup(len(rows), float(probability[rows].mean()), bounds))

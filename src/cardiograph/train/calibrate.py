@@ -11,10 +11,10 @@ from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.config import EvaluationConfig, RunConfig
 from cardiograph.containers import VAL
 from cardiograph.evaluate.decision import choose_threshold
-from cardiograph.inference import Predictor, mean_distance
+from cardiograph.inference import Predictor
 from cardiograph.train.data import Dataset
 from cardiograph.train.fit import PreparedGraph
-from cardiograph.train.novelty_gates import fit_gate, fit_partial_gates
+from cardiograph.train.novelty_gates import fit_gates
 from cardiograph.train.steps import PipelineSteps
 from cardiograph.uncertainty.calibrator_choice import fit_calibrator
 from cardiograph.uncertainty.class_calibrator_choice import fit_class_calibrator
@@ -38,20 +38,15 @@ def calibrate_bundle(
     rows = dataset.rows(VAL)
     labels, groups = dataset.cohort.labels[rows], dataset.split.groups.index[rows]
     found = steps.score(Predictor(bundle), dataset, prepared, rows)
+    probabilities = found.probabilities
     if found.scores is not None and found.scores.uncertainty is not None and not steps.cautions:
         uncertainty = fit_uncertainty(found.scores.raw, labels, groups, config.evaluation, seed=config.seed)
-        quantile = config.evaluation.novelty
-        complete = prepared.places.of(prepared.graph.rows).present.all(1)
-        uncertainty = dataclasses.replace(
-            uncertainty,
-            novelty=fit_gate(mean_distance(prepared.graph.neighbours)[complete], quantile),
-            partial_novelty=fit_partial_gates(bundle, quantile, np.random.default_rng([config.seed, 7])),
-        )
+        uncertainty = fit_gates(uncertainty, bundle, config.evaluation.novelty, seed=config.seed, prepared=prepared)
         bundle = dataclasses.replace(bundle, uncertainty=uncertainty)
-        found = steps.score(Predictor(bundle), dataset, prepared, rows)
+        probabilities = uncertainty.probabilities(found.scores.raw)
     if bundle.served.classes:  # a threshold divides two classes
         return bundle
-    threshold = fit_threshold(labels, found.probabilities, config.evaluation)
+    threshold = fit_threshold(labels, probabilities, config.evaluation)
     return dataclasses.replace(bundle, served=dataclasses.replace(bundle.served, threshold=threshold))
 
 

@@ -65,6 +65,10 @@ class Uncertainty:
     novelty: NoveltyGate | None = None
     partial_novelty: dict[str, NoveltyGate] = field(default_factory=dict)
 
+    def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the calibrated probabilities alone; see :meth:`predict`."""
+        return self.predict(scores, np.zeros(len(scores)), np.full(len(scores), np.nan)).probabilities
+
     def predict(
         self,
         scores: NDArray[np.float64],

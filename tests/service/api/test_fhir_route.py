@@ -1,6 +1,6 @@
 import pytest
 
-from cardiograph.service.api.fhir import MEDIA_TYPE
+from cardiograph.service.api.accept import FHIR as MEDIA_TYPE
 
 WANTED = {"Accept": MEDIA_TYPE}
 

@@ -22,8 +22,6 @@ from cardiograph.schema import ClinicalVariable, Provenance
 from cardiograph.service.api.fhir_codes import ecg_observation, observations
 from cardiograph.service.api.fhir_predictions import predictions_of
 
-MEDIA_TYPE = "application/fhir+json"
-
 RESEARCH = "For research use only: not for diagnosis, treatment or any other decision about a patient."
 
 _TEST_DATA = {

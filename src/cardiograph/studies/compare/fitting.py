@@ -126,7 +126,7 @@ def _fit_follow_up(fold_data: FoldData, dataset: Dataset, config: RunConfig, *, 
             risk = scores_over_time(SurvivalPredictor(bundle), dataset.queries(rows)).risks[:, -1]
         else:
             queries = _attached(dataset, prepared, config, rows, steps)
-            risk = network.risk(queries if graph else queries.without_neighbours(), days=times)[:, 0]
+            risk = network.risk(queries if graph else queries.without_neighbours(), horizons=times)[:, 0]
     return Fitted(risk, -log_likelihood(scored, known) / int((known.event == EVENT).sum()))
 
 

@@ -157,12 +157,12 @@ KINDS: dict[Kind, OutcomeScores] = {
             ),
             "auroc": ComparedScore(
                 "AUROC at the horizon",
-                lambda truth, risk: float(auroc_at(truth.outcome, risk, day=truth.horizon)[0]),
+                lambda truth, risk: float(auroc_at(truth.outcome, risk, horizon=truth.horizon)[0]),
                 (0, 1),
             ),
             "brier": ComparedScore(
                 "Brier score at the horizon",
-                lambda truth, risk: float(brier_at(truth.outcome, risk, day=truth.horizon)[0]),
+                lambda truth, risk: float(brier_at(truth.outcome, risk, horizon=truth.horizon)[0]),
                 (0, float("inf")),
             ),
         },
