@@ -49,7 +49,7 @@ def bundle_of(values: np.ndarray) -> ModelBundle:
     features = NodeFeatures(values, names, blocks, np.ones((count, 1), bool))
     config, model = GraphConfig(k=K), ModelConfig(name="gcn")
     space = SearchSpace(np.arange(WIDTH), np.ones((1, WIDTH)), ((0, WIDTH),), (1.0,), np.array([True]))
-    graph = build_graph(space.place(features), np.arange(count), np.arange(count), config)
+    graph = build_graph(space.transform(features), np.arange(count), np.arange(count), config)
     neighbour_table = NeighbourTable.of(graph.neighbours)
     network = build("gcn", WIDTH, model).eval()
     with torch.inference_mode():

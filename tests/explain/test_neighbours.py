@@ -24,7 +24,7 @@ def known(request):
 def without(case, forbidden):
     """Brute force: attach with these rows forbidden, then judge."""
     bundle, features = case.predictor.bundle, case.attached.features
-    neighbours = attach(bundle.reference_points(), bundle.space.place(features), bundle.served.graph, [forbidden])
+    neighbours = attach(bundle.reference_points(), bundle.space.transform(features), bundle.served.graph, [forbidden])
     return neighbours.index[0], case.predictor.score_attached(
         AttachedQueries(features, neighbours, ((),)), case.queries.ties
     ).probabilities[0]

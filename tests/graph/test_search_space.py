@@ -33,13 +33,13 @@ def fitted(space, records=60, groups=None, **changes):
 @pytest.mark.parametrize(("space", "columns"), [("fused", [0, 1, 2, 3, 4]), ("image", [0, 1, 2]), ("clinical", [3, 4])])
 def test_a_block_is_its_columns(space, columns):
     features, _, found, fold = fitted(space)
-    np.testing.assert_array_equal(found.place(features, fold).values, features.values[:, columns])
+    np.testing.assert_array_equal(found.transform(features, fold).values, features.values[:, columns])
     assert (fold == -1).all()
 
 
 def test_a_learnt_place_uses_no_label_of_its_own_fold():
     features, labels, found, fold = fitted("learnt")
-    places = found.place(features, fold)
+    places = found.transform(features, fold)
     x, y = features.values[:40].astype(np.float64), labels[:40]
     for number, (learn, judge) in enumerate(StratifiedGroupKFold(5).split(x, y, np.arange(40))):
         assert set(fold[judge]) == {number}
@@ -72,7 +72,7 @@ def test_training_records_lie_no_nearer_to_their_own_label_than_queries_do():
         features, labels = features_of(300, seed, signal=0.0)
         rows, groups, config = np.arange(200), np.arange(300), GraphConfig(space="learnt", k=5)
         space, fold = SearchSpace.fit(features, labels, rows, groups, config)
-        places = space.place(features, fold)
+        places = space.transform(features, fold)
         neighbours = build_graph(places, rows, groups, config).neighbours
         agreement["train"].append((labels[:200][neighbours.index] == labels[:200, None]).mean())
         query = nearest_points(places.of(rows), places.of(np.arange(200, 300)), k=5)
@@ -84,7 +84,7 @@ def test_training_records_lie_no_nearer_to_their_own_label_than_queries_do():
 def test_a_kept_space_places_queries_alike():
     features, _, found, _ = fitted("learnt")
     again = SearchSpace.restore(found.arrays())
-    np.testing.assert_array_equal(again.place(features).values, found.place(features).values)
+    np.testing.assert_array_equal(again.transform(features).values, found.place(features).values)
     assert again.scales == found.scales
     assert again.blocks == found.blocks
 

@@ -177,7 +177,7 @@ class ModelBundle:
     def reference_points(self) -> SearchPoints:
         """Return the reference records as points in the search space, with their index if they have one."""
         reference, (names, blocks) = self.reference, self.fusion.layout
-        placed = self.space.place(NodeFeatures(reference.features, names, blocks, reference.present))
+        placed = self.space.transform(NodeFeatures(reference.features, names, blocks, reference.present))
         values = placed.values if reference.places is None else reference.places
         return replace(placed, values=values, lists=reference.lists)
 

@@ -69,10 +69,10 @@ def append_reference(bundle: ModelBundle, new: NewReference) -> ModelBundle:
     old, space = bundle.reference, bundle.space
     features = bundle.fuse(new.image, new.clinical, new.measurements)
     names, blocks = bundle.fusion.layout
-    placed = space.place(NodeFeatures(old.features, names, blocks, old.present))
+    placed = space.transform(NodeFeatures(old.features, names, blocks, old.present))
     if old.places is not None:
         placed = dataclasses.replace(placed, values=old.places)
-    added = space.place(features)
+    added = space.transform(features)
     places = SearchPoints(
         np.vstack([placed.values, added.values]),
         np.vstack([placed.present, added.present]),

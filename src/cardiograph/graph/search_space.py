@@ -85,11 +85,11 @@ class SearchSpace:
             weights, fold[rows] = _learnt(features.values[rows], labels[rows], groups[rows])
             weights = weights[:, columns]
         space = cls(columns, weights, blocks, (1.0,) * len(blocks), used)
-        placed = space.place(features, fold)
+        placed = space.transform(features, fold)
         scales = tuple(_scale(placed, rows, number, config.metric) for number in range(len(blocks)))
         return cls(columns, weights, blocks, scales, used), fold
 
-    def place(self, features: NodeFeatures, fold: NDArray[np.int64] | None = None) -> SearchPoints:
+    def transform(self, features: NodeFeatures, fold: NDArray[np.int64] | None = None) -> SearchPoints:
         """Place records in the space.
 
         Args:

@@ -295,7 +295,7 @@ class Predictor(PatientPredictor[Prediction]):
         return AttachedQueries(features, self._nearest(features, forbidden * count), reasons * count)
 
     def _nearest(self, features: NodeFeatures, forbidden: Sequence[NDArray[np.int64]]) -> NearestNeighbours:
-        return self.records.nearest(self.bundle.space.place(features), forbidden)
+        return self.records.nearest(self.bundle.space.transform(features), forbidden)
 
     def _own(self, queries: Queries) -> tuple[list[NDArray[np.int64]], tuple[tuple[str, ...], ...]]:
         """Return the reference rows of each query's own groups (by patient, page or near-copy), and the reasons."""

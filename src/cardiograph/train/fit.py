@@ -94,7 +94,7 @@ def prepare(
     fusion = fuse(inputs.image, named[0], teaching, config.fusion, measurements=named[1], readings=inputs.readings)
     features = fusion.transform(inputs.image, clinical, measurements)
     space, fold = SearchSpace.fit(features, labels, labelled, groups, config.graph)
-    places = space.place(features, fold)
+    places = space.transform(features, fold)
     graph = build_graph(places, reference, groups, config.graph)
     prior, blocks = label_prior(labels[reference], inputs.classes), tuple(features.blocks.values())
     degree = NeighbourTable.of(graph.neighbours).degree
@@ -113,7 +113,7 @@ def prepare(
         of_source = [None if values is None else values[source] for values in (clinical, measurements)]
         copied = fusion.transform(inputs.copies.image, *of_source)
         train_values = np.vstack([train_values, copied.values])
-        train_nearest.append(attached(space.place(copied, fold[source]), groups[source]))
+        train_nearest.append(attached(space.transform(copied, fold[source]), groups[source]))
         sources = np.concatenate([reference, source])
     weights = _loss_weights(inputs, reference)
     neighbour_table = table_of(NearestNeighbours.stacked(train_nearest))
