@@ -39,6 +39,24 @@ def test_without_a_number_it_is_the_cores_that_this_process_may_use():
     assert set_threads() == available_threads() == len(os.sched_getaffinity(0))
 
 
+def test_a_worker_uses_one_thread_also_in_what_it_imports_later():
+    program = (
+        "import sys\n"
+        "from cardiograph.threads import available_threads, become_worker\n"
+        "become_worker()\n"
+        "assert not {'torch', 'faiss'} & set(sys.modules)\n"
+        "import cv2, faiss, torch\n"
+        "from threadpoolctl import threadpool_info\n"
+        "print(available_threads(), torch.get_num_threads(), faiss.omp_get_max_threads(), cv2.getNumThreads(),\n"
+        "      *(each['num_threads'] for each in threadpool_info()))\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    shown = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert set(shown.stdout.split()) == {"1"}
+
+
 def test_threads_of_a_block_end_with_it_whatever_happens():
     set_threads(2)
     with pytest.raises(ZeroDivisionError), torch_threads(1):

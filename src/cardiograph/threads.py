@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's mallopt."""
 
 
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Environment variables that limit the threads of libraries that are imported later."""
+
 _limit: int | None = None
 """Number of threads of a worker among others; None for a process that may use all cores."""
 
@@ -31,10 +35,21 @@ def available_threads() -> int:
 
 
 def become_worker() -> None:
-    """Use one thread in this process from now on, because other workers use the other cores."""
+    """Use one thread in this process from now on, because other workers use the other cores.
+
+    Torch and faiss take seconds to import and many workers need neither, so they are limited by the environment, which
+    they read when they are imported.
+    """
+    from threadpoolctl import threadpool_limits
+
     global _limit
     _limit = 1
-    set_threads(1)
+    os.environ |= dict.fromkeys(_THREAD_VARIABLES, "1")
+    if "torch" in sys.modules or "faiss" in sys.modules:
+        set_threads(1)
+    else:
+        threadpool_limits(limits=1)
+        limit_opencv_threads()
 
 
 def set_threads(threads: int | None = None) -> int:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from cardiograph.errors import RunError
@@ -60,7 +63,12 @@ class ProcessWorkers:
     ) -> Iterator[_Result]:
         """Yield results as they are finished; see :meth:`cardiograph.workers.place.Workers.map`."""
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(self._workers, context, _start, (start,)) as executor:
+        with (
+            tempfile.TemporaryDirectory(prefix="cardiograph-workers-") as folder,
+            ProcessPoolExecutor(self._workers, context, _start, (Path(folder) / _START_FILE,)) as executor,
+        ):
+            # in a file: as an argument, several megabytes would keep this process waiting until a worker has its imports
+            (Path(folder) / _START_FILE).write_bytes(pickle.dumps(start))
             try:
                 yield from in_flight(
                     (executor.submit(_work, work, task) for task in tasks), TASKS_PER_WORKER * self._workers
@@ -88,21 +96,24 @@ def in_flight(submitted: Iterable[Future[_Result]], limit: int) -> Iterator[_Res
         yield from (each.result() for each in done)
 
 
-_START: list[Callable[[], Any]] = []
-"""Makes the state of a worker process; empty in the parent process."""
+_START_FILE = "start.pickle"
+"""File of the function that makes the state of a worker, in a folder that only this user can read."""
+
+_FILES: list[Path] = []
+"""That file, in a worker process; empty in the parent process."""
 
 _STATE: list[Any] = []
 """The state of a worker process, made by its first task; empty in the parent process."""
 
 
-def _start(start: Callable[[], object]) -> None:
+def _start(file: Path) -> None:
     """Initialise a worker: one thread, and exit together with the parent, so that a killed parent leaves no worker.
 
     The state is made by the first task, whose error reaches the parent; an error here would look like a killed worker.
     """
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     become_worker()
-    _START.append(start)
+    _FILES.append(file)
 
 
 def _exit_with_parent() -> None:
@@ -114,5 +125,6 @@ def _exit_with_parent() -> None:
 
 def _work(work: Callable[[Any, _Task], _Result], task: _Task) -> _Result:
     if not _STATE:
-        _STATE.append(_START[0]())
+        start = pickle.loads(_FILES[0].read_bytes())  # noqa: S301 - the parent process has written it
+        _STATE.append(start())
     return work(_STATE[0], task)
