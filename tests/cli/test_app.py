@@ -8,6 +8,7 @@ import sys
 import pytest
 from tests.cli.commands import call, command, failed
 
+import cardiograph
 from cardiograph.cli.app import app
 from cardiograph.config import load_config
 from cardiograph.errors import ConfigError
@@ -21,6 +22,11 @@ def test_every_command_has_help_that_says_what_it_does(command):
     assert status == 0
     assert "Usage:" in output
     assert len(output.splitlines()) > 8
+
+
+def test_it_shows_its_version():
+    status, shown = call("--version")
+    assert (status, shown.strip()) == (0, f"cardiograph {cardiograph.__version__}")
 
 
 def test_help_loads_nothing_heavy():

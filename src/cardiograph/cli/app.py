@@ -9,9 +9,11 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
+from cardiograph import __version__
 from cardiograph.cli.audit import audit
 from cardiograph.cli.config import config
 from cardiograph.cli.demo import demo
@@ -55,6 +57,23 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _show_version(given: bool) -> None:
+    if given:
+        typer.echo(f"cardiograph {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Options of the program itself; its help is given where it is made."""
+
+
 app.command(
     epilog="Example: cardiograph synth cohort/ --patients 600 --seed 1 && "
     "cardiograph run cohort/cohort.csv --out runs/first"
@@ -84,7 +103,7 @@ app.command(
 )(ladder)
 
 app.command(
-    epilog="Examples: cardiograph compare cohort.csv --weights random --quick | "
+    epilog="Examples: cardiograph compare cohort.csv --quick | "
     "cardiograph compare cohort.csv --models default,gcn,logistic --scarcity --missingness | "
     "cardiograph compare cohort.csv --own-split"
 )(compare)
