@@ -18,7 +18,7 @@ from cardiograph.imaging.hashing import hashes_of_width, near_copies_between
 Where = Callable[[int], str]
 """Function from the row of a record to a description of its place."""
 
-HELD_OUT, IN_REFERENCE, TWO_GROUPS = "held_out", "in_reference", "joins_groups"
+HELD_OUT, IN_REFERENCE = "held_out", "in_reference"
 """Issue codes: reasons why a record may not become a reference record."""
 
 SKIPPED = (IN_REFERENCE, HELD_OUT)
@@ -204,15 +204,15 @@ def _held_out(place: str, links: dict[int, str], apart: set[int]) -> Issue:
     value = f"known by its {reasons[0]}" if reasons else "in one group with a known record"
     rule = "the run's validation and test records, and their groups, must not become reference records"
     remedy = "remove the record; --skip-known leaves out all such records"
-    return Issue(place, "", value, rule, remedy, HELD_OUT)
+    return Issue(place, "", value, rule, remedy, "held_out")
 
 
 def _two_groups(place: str, count: int) -> Issue:
     rule = f"it joins {count} groups of the reference, whose records may already be each other's neighbours"
     remedy = "correct the patient id or the page, remove the record, or make the run again from all records"
-    return Issue(place, "", "", rule, remedy, TWO_GROUPS)
+    return Issue(place, "", "", rule, remedy, "joins_groups")
 
 
 def _in_reference(place: str, name: str) -> Issue:
     rule = f"the reference has it, as {name!r}"
-    return Issue(place, "", "", rule, "remove the record; --skip-known leaves out all such records", IN_REFERENCE)
+    return Issue(place, "", "", rule, "remove the record; --skip-known leaves out all such records", "in_reference")
