@@ -51,9 +51,7 @@ def test_a_worker_uses_one_thread_also_in_what_it_imports_later():
         "      *(each['num_threads'] for each in threadpool_info()))\n"
     )
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
-    shown = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-    )
+    shown = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert set(shown.stdout.split()) == {"1"}
 
 
