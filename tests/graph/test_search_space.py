@@ -84,7 +84,7 @@ def test_training_records_lie_no_nearer_to_their_own_label_than_queries_do():
 def test_a_kept_space_places_queries_alike():
     features, _, found, _ = fitted("learnt")
     again = SearchSpace.restore(found.arrays())
-    np.testing.assert_array_equal(again.transform(features).values, found.place(features).values)
+    np.testing.assert_array_equal(again.transform(features).values, found.transform(features).values)
     assert again.scales == found.scales
     assert again.blocks == found.blocks
 

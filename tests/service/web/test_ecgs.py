@@ -152,6 +152,7 @@ def test_a_run_without_ecgs_has_none_for_programs(served, predictor):
 def test_a_record_may_have_any_name(showing, ecg_predictor, monkeypatch):
     reference = ecg_predictor.bundle.reference
     monkeypatch.setitem(reference.__dict__, "record_ids", ("a/b ü?", *reference.record_ids[1:]))
+    monkeypatch.setitem(reference.__dict__, "_rows", {"a/b ü?": 0})
     assert showing.client.get("/v1/reference/a%2Fb%20%C3%BC%3F/ecg").json()["record_id"] == "a/b ü?"
     assert showing.client.get("/graph/ecg", params={"record": "a/b ü?"}).status_code == 200
 
