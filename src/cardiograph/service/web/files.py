@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from cardiograph.patient_map.content import MAP_FILE, with_patient
 from cardiograph.service.api.model import report as report_document
@@ -77,10 +77,10 @@ async def graph_content(request: Request) -> Response:
         values |= {titles[name]: value for name, value in given.items() if name in titles}
     neighbours = [(each["record_id"], each["distance"]) for each in answer["neighbours"]]
 
-    def patient_map() -> bytes:
-        return json.dumps(with_patient(json.loads(file.read_bytes()), neighbours, values)).encode()
+    def content() -> JSONResponse:
+        return JSONResponse(with_patient(json.loads(file.read_bytes()), neighbours, values))
 
-    return Response(await serving.parsed(patient_map), media_type="application/json")
+    return await serving.parsed(content)
 
 
 def _map_file(request: Request) -> Path:
