@@ -27,6 +27,8 @@ MAX_UNDEFINED_SHARE = 0.10
 """Maximum share of resamples in which a metric may be undefined; above it there is no interval."""
 MIN_RECORDS_FOR_THREADS = 20_000
 """Number of records from which several models, or several levels of a subgroup, are resampled at the same time."""
+MIN_GROUPS_DRAWN_SINGLY = 20_000
+"""Number of groups of a stratum from which they are drawn one by one."""
 MIN_GROUPS = 5
 """Minimum number of groups with a positive record, and of groups without, for an interval."""
 
@@ -52,6 +54,19 @@ class Interval:
 def group_weights(
     labels: Labels, groups: NDArray[np.int64], *, resamples: int, rng: np.random.Generator
 ) -> Iterator[Floats]:
+    """Draw groups as :func:`drawn_groups` does, and return the weights of their records.
+
+    Yields:
+        [resamples of this chunk, n] float64 weights: the number of times each record was drawn.
+    """
+    group_of = numbered(groups)
+    for counts in drawn_groups(labels, groups, resamples=resamples, rng=rng):
+        yield counts[:, group_of]
+
+
+def drawn_groups(
+    labels: Labels, groups: NDArray[np.int64], *, resamples: int, rng: np.random.Generator
+) -> Iterator[Floats]:
     """Draw groups with replacement, separately among groups with each highest label.
 
     With two labels these are the groups with and without a positive record. Each stratum keeps its number of groups, so
@@ -64,9 +79,9 @@ def group_weights(
         rng: Random generator.
 
     Yields:
-        [resamples of this chunk, n] float64 weights: the number of times each record was drawn.
+        [resamples of this chunk, groups] float64: the number of times each group was drawn, in ascending order of groups.
     """
-    _, group_of = np.unique(groups, return_inverse=True)
+    group_of = numbered(groups)
     size = int(group_of.max()) + 1 if len(group_of) else 0
     strata = _strata(labels, group_of, size)
     chunk = max(1, CHUNK_CELLS // max(1, len(labels)))
@@ -75,9 +90,61 @@ def group_weights(
         counts = np.zeros((rows, size))
         for members in strata:
             if len(members):
-                even = np.full(len(members), 1 / len(members))
-                counts[:, members] = rng.multinomial(len(members), even, size=rows)
-        yield counts[:, group_of]
+                counts[:, members] = _draws(len(members), rows, rng)
+        yield counts
+
+
+def numbered(groups: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Return the position of each record's group in ascending order of groups, from 0."""
+    return np.unique(groups, return_inverse=True)[1]
+
+
+def _draws(size: int, rows: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """[rows, size] how often each of ``size`` groups is among ``size`` draws; drawn one by one where that is faster."""
+    if size < MIN_GROUPS_DRAWN_SINGLY:
+        return rng.multinomial(size, np.full(size, 1 / size), size=rows)
+    return np.stack([np.bincount(rng.integers(size, size=size), minlength=size) for _ in range(rows)])
+
+
+class PooledRecords:
+    """Records with the same label and the same values as one row, which has the weight of all of them.
+
+    Metrics count records of the same label and probability alike. A calibrated model has few different probabilities,
+    so a million records may be two thousand rows.
+
+    Args:
+        labels: [n] labels from 0.
+        values: [n] or [n, classes] values, such as probabilities.
+        group_of: [n] position of each record's group, see :func:`numbered`.
+        groups: Number of groups; the highest position and 1 if None.
+
+    Attributes:
+        labels: [rows] labels.
+        values: [rows] or [rows, classes] values.
+        records: [rows] float64 number of records.
+    """
+
+    def __init__(self, labels: Labels, values: Floats, group_of: NDArray[np.intp], groups: int | None = None) -> None:
+        from scipy.sparse import csr_array
+
+        _, first, row_of = np.unique(
+            np.column_stack([labels, values]) if values.ndim == 2 else _joined(labels, values),
+            axis=0, return_index=True, return_inverse=True,
+        )  # fmt: skip
+        self.labels, self.values = labels[first], values[first]
+        self.records: Floats = np.bincount(row_of.ravel(), minlength=len(first)).astype(np.float64)
+        shape = (len(first), int(group_of.max(initial=-1)) + 1 if groups is None else groups)
+        self._of_groups = csr_array((np.ones(len(labels)), (row_of.ravel(), group_of)), shape=shape)
+
+    def weights(self, counts: Floats) -> Floats:
+        """Return the [resamples, rows] weights, from the [resamples, groups] counts of :func:`drawn_groups`."""
+        summed: Floats = (self._of_groups @ np.ascontiguousarray(counts.T)).T
+        return summed
+
+
+def _joined(labels: Labels, values: Floats) -> NDArray[np.int64]:
+    """[n] numbers that are equal where label and value are."""
+    return numbered(values) * (int(labels.max(initial=0)) + 1) + labels
 
 
 def highest_labels(labels: Labels, group_of: NDArray[np.intp], size: int) -> Labels:
@@ -130,10 +197,14 @@ def bootstrap_scores(  # noqa: PLR0913 - four arrays that belong together and th
     thresholds = {model: thresholds.get(model, math.nan) for model in probabilities}
     values_on_all = {model: score(labels, values, thresholds[model]) for model, values in probabilities.items()}
     drawn: dict[str, dict[str, list[Floats]]] = {model: {name: [] for name in names} for model in probabilities}
-    for weights in group_weights(labels, groups, resamples=resamples, rng=rng):
+    group_of = numbered(groups)
+    pools = {model: PooledRecords(labels, values, group_of) for model, values in probabilities.items()}
+    for counts in drawn_groups(labels, groups, resamples=resamples, rng=rng):
 
-        def scored(model: str, weights: Floats = weights) -> dict[str, Floats]:
-            return weighted_scores(labels, probabilities[model], weights, threshold=thresholds[model], names=names)
+        def scored(model: str, counts: Floats = counts) -> dict[str, Floats]:
+            pool = pools[model]
+            weights = pool.weights(counts)
+            return weighted_scores(pool.labels, pool.values, weights, threshold=thresholds[model], names=names)
 
         many = len(labels) >= MIN_RECORDS_FOR_THREADS
         for model, found in zip(probabilities, in_threads(scored, probabilities, many=many), strict=True):
@@ -174,11 +245,12 @@ def paired_difference(
     for values in probabilities:
         check(labels, values)
     first, second = (score(labels, values, 0.5)["auroc"] for values in probabilities)
-    differences = []
-    for weights in group_weights(labels, groups, resamples=resamples, rng=rng):
+    differences, group_of = [], numbered(groups)
+    pools = [PooledRecords(labels, values, group_of) for values in probabilities]
+    for counts in drawn_groups(labels, groups, resamples=resamples, rng=rng):
         a, b = (
-            weighted_scores(labels, values, weights, threshold=0.5, names=("auroc",))["auroc"]
-            for values in probabilities
+            weighted_scores(pool.labels, pool.values, pool.weights(counts), threshold=0.5, names=("auroc",))["auroc"]
+            for pool in pools
         )
         differences.append(a - b)
     few = too_few_groups(labels, groups)
@@ -187,7 +259,7 @@ def paired_difference(
 
 def too_few_groups(labels: Labels, groups: NDArray[np.int64]) -> bool:
     """Return whether a stratum has groups, but fewer than :data:`MIN_GROUPS`, which is too few for an interval."""
-    _, group_of = np.unique(groups, return_inverse=True)
+    group_of = numbered(groups)
     size = int(group_of.max()) + 1 if len(group_of) else 0
     return any(0 < len(members) < MIN_GROUPS for members in _strata(labels, group_of, size))
 

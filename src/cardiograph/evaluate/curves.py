@@ -7,12 +7,15 @@ Medicine 33:517, 2014.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.evaluate.bootstrap import group_weights, too_few_groups
+from cardiograph.config import EvaluationConfig
+from cardiograph.evaluate.bootstrap import PooledRecords, drawn_groups, numbered, too_few_groups
 from cardiograph.evaluate.calibration import ReliabilityCurve, reliability_curve
 from cardiograph.evaluate.predictions import PartPredictions
 
@@ -24,6 +27,8 @@ MIN_SMOOTH_RECORDS = 50
 """Minimum number of records for a smooth curve; with fewer it would show noise."""
 ROC_RESAMPLES = 400
 SMOOTH_RESAMPLES = 300
+MAX_DRAWN, DRAWN_DECIMALS = 10_000, 4
+"""Number of different probabilities above which a curve is drawn from rounded ones, and their decimals."""
 
 
 @dataclass(frozen=True)
@@ -97,14 +102,14 @@ def roc_band(part: PartPredictions, model: str, *, confidence: float) -> Band:
         model: Key of the model.
         confidence: Confidence level of the band.
     """
-    grid = np.linspace(0, 1, 101)
-    order = np.argsort(-part.probabilities[model], kind="stable")
-    last = np.flatnonzero(np.r_[np.diff(part.probabilities[model][order]) != 0, True])
-    positive = part.labels[order] == 1
+    grid, pool = np.linspace(0, 1, 101), _pool(part, model)
+    order = np.argsort(-pool.values, kind="stable")
+    last = np.flatnonzero(np.r_[np.diff(pool.values[order]) != 0, True])
+    positive = pool.labels[order] == 1
     drawn = []
-    rng = np.random.default_rng(0)
-    for weights in group_weights(part.labels, part.groups, resamples=ROC_RESAMPLES, rng=rng):
-        for row in weights[:, order]:
+    rng, resamples = np.random.default_rng(0), _resamples(ROC_RESAMPLES, part)
+    for counts in drawn_groups(part.labels, part.groups, resamples=resamples, rng=rng):
+        for row in pool.weights(counts)[:, order]:
             true, false = (row * positive).cumsum()[last], (row * ~positive).cumsum()[last]
             if true[-1] and false[-1]:
                 drawn.append(np.interp(grid, np.r_[0, false / false[-1]], np.r_[0, true / true[-1]]))
@@ -120,41 +125,60 @@ def smooth_calibration(part: PartPredictions, model: str, *, confidence: float) 
         model: Key of the model.
         confidence: Confidence level of the band.
     """
-    probabilities, labels = part.probabilities[model], part.labels.astype(np.float64)
+    pool, probabilities = _pool(part, model), part.probabilities[model]
+    smoothed = partial(loess, pool.values, pool.labels.astype(np.float64), records=pool.records)
     at = np.linspace(float(probabilities.min()), float(probabilities.max()), 81)
     band = None
     if not too_few_groups(part.labels, part.groups):
-        rng = np.random.default_rng(0)
-        drawn = np.vstack(
-            [
-                loess(probabilities, labels, at, weights=weights)
-                for weights in group_weights(part.labels, part.groups, resamples=SMOOTH_RESAMPLES, rng=rng)
-            ]
-        )
-        low, high = np.nanquantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0).clip(0, 1)
+        rng, resamples = np.random.default_rng(0), _resamples(SMOOTH_RESAMPLES, part)
+        drawn = drawn_groups(part.labels, part.groups, resamples=resamples, rng=rng)
+        curves = smoothed(at, weights=np.vstack([pool.weights(counts) for counts in drawn]))
+        low, high = np.nanquantile(curves, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0).clip(0, 1)
         band = Band(at, low, high)
-    return SmoothCurve(at, loess(probabilities, labels, at)[0].clip(0, 1), band)
+    return SmoothCurve(at, smoothed(at)[0].clip(0, 1), band)
 
 
-def loess(x: Floats, y: Floats, at: Floats, *, weights: Floats | None = None, span: float = SPAN) -> Floats:
+def _pool(part: PartPredictions, model: str) -> PooledRecords:
+    """Return the records as pooled for a curve, where more than a few thousand probabilities cannot be told apart."""
+    probabilities = part.probabilities[model]
+    if len(np.unique(probabilities)) > MAX_DRAWN:
+        probabilities = probabilities.round(DRAWN_DECIMALS)
+    return PooledRecords(part.labels, probabilities, numbered(part.groups))
+
+
+def _resamples(count: int, part: PartPredictions) -> int:
+    """Return the number of resamples of a band, at most ``count``; the narrow band of a large part needs fewer."""
+    return EvaluationConfig(bootstrap=count).for_records(len(part)).bootstrap
+
+
+def loess(
+    x: Floats,
+    y: Floats,
+    at: Floats,
+    *,
+    weights: Floats | None = None,
+    records: Floats | None = None,
+    span: float = SPAN,
+) -> Floats:
     """Smooth ``y`` over ``x`` by locally weighted linear regression.
 
-    The neighbourhood of a point is that of the unweighted records, so that all resamples are smoothed alike.
+    The neighbourhood of a point is that of the records as they are, so that all resamples are smoothed alike.
 
     Args:
         x: [n] finite values.
         y: [n] finite values; labels for a calibration curve.
         at: [m] points at which to evaluate the curve.
-        weights: [resamples, n] number of times each record counts; None counts each once.
+        weights: [resamples, n] number of times each row counts; None for one row of ``records``.
+        records: [n] number of records in each row; None for one each.
         span: Share of the records in a neighbourhood, above 0 and at most 1.
 
     Returns:
         [resamples, m], a single row without ``weights``; NaN where a neighbourhood is empty.
     """
-    counted = np.ones((1, len(x))) if weights is None else weights
+    each = np.ones(len(x)) if records is None else records
+    counted = each[None] if weights is None else weights
     distance = np.abs(at[:, None] - x)
-    nearest = max(1, min(len(x), int(span * len(x) + 1e-10)))
-    reach = np.partition(distance, nearest - 1, axis=1)[:, nearest - 1 : nearest]
+    reach = np.array([_reach(row, each, span) for row in distance])[:, None]
     share = np.divide(distance, reach, out=np.where(distance > 0, 1.0, 0.0), where=reach > 0)
     kernel = np.clip(1 - share**3, 0, None) ** 3
     offset = x - at[:, None]
@@ -166,6 +190,13 @@ def loess(x: Floats, y: Floats, at: Floats, *, weights: Floats | None = None, sp
     with np.errstate(divide="ignore", invalid="ignore"):
         level: Floats = np.where(straight, (s2 * t0 - s1 * t1) / spread, t0 / s0)
     return level
+
+
+def _reach(distance: Floats, records: Floats, span: float) -> float:
+    """Return the smallest distance within which a share of the records lies."""
+    order, total = np.argsort(distance), float(records.sum())
+    nearest = max(1, min(total, math.floor(span * total + 1e-10)))
+    return float(distance[order][np.searchsorted(records[order].cumsum(), nearest)])
 
 
 def spearman(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:

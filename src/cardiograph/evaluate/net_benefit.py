@@ -12,7 +12,13 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiograph.evaluate.bootstrap import group_weights, percentile_interval, too_few_groups
+from cardiograph.evaluate.bootstrap import (
+    PooledRecords,
+    drawn_groups,
+    numbered,
+    percentile_interval,
+    too_few_groups,
+)
 from cardiograph.evaluate.metrics import check
 from cardiograph.evaluate.results import BenefitCurve, DecisionCurve
 
@@ -43,7 +49,8 @@ def net_benefit(labels: Labels, probabilities: Floats, thresholds: Floats) -> Fl
         ValueError: If a threshold is not above 0 and below 1; see also :func:`cardiograph.evaluate.metrics.check`.
     """
     check(labels, probabilities)
-    benefit: Floats = _net_benefits(labels, probabilities, np.ones((1, len(labels))), _checked(thresholds))[0]
+    pool = PooledRecords(labels, probabilities, np.zeros(len(labels), np.intp))
+    benefit: Floats = _net_benefits(pool.labels, pool.values, pool.records[None], _checked(thresholds))[0]
     return benefit
 
 
@@ -90,9 +97,11 @@ def decision_curve(  # noqa: PLR0913 - three arrays that belong together, the gr
         The curves; None where undefined, and no band if there are too few groups.
     """
     drawn: dict[str, list[Floats]] = {name: [] for name in probabilities}
-    for weights in group_weights(labels, groups, resamples=resamples, rng=rng):
-        for name, values in probabilities.items():
-            drawn[name].append(_net_benefits(labels, values, weights, thresholds))
+    group_of = numbered(groups)
+    pools = {name: PooledRecords(labels, values, group_of) for name, values in probabilities.items()}
+    for counts in drawn_groups(labels, groups, resamples=resamples, rng=rng):
+        for name, pool in pools.items():
+            drawn[name].append(_net_benefits(pool.labels, pool.values, pool.weights(counts), thresholds))
     few = too_few_groups(labels, groups)
     models = {}
     for name, values in probabilities.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -75,6 +75,7 @@ class EvaluationRequest:
         cohort: Name of the table or folder.
         other_ids: Whether equal patient ids mean different people in cohort and run.
         command: Command line, for the report.
+        progress: Callback that receives stage progress.
     """
 
     directory: RunDirectory
@@ -83,6 +84,7 @@ class EvaluationRequest:
     cohort: str
     other_ids: bool
     command: str
+    progress: Progress
 
     @property
     def facts(self) -> dict[str, str]:
@@ -145,8 +147,7 @@ def evaluate_cohort(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         dataset = build_external_dataset(
             labelled, predictor, RunContext(config, cache, progress, inputs=InputStore(MAX_INPUT_BYTES))
         )
-    progress.start("scoring", 1)
-    request = EvaluationRequest(directory, folder, config, source.name, other_ids, command)
+    request = EvaluationRequest(directory, folder, config, source.name, other_ids, command, progress)
     return evaluate_dataset(request, predictor, dataset, notes=left_out_notes(cohort, labelled, dataset))[0]
 
 
@@ -172,16 +173,22 @@ def evaluate_dataset(
     }
     claim(request.folder, identity)
     content: dict[str, Any] = {**identity, **request.facts}
+    progress = request.progress
+    progress.start("scoring", len(dataset.cohort), unit="records")
     if isinstance(predictor, SurvivalPredictor):
-        risks = score_risks_of(predictor, dataset, directory, other_ids=other_ids)
+        risks = score_risks_of(predictor, dataset, directory, other_ids=other_ids, scored=progress.advance)
+        progress.start("intervals", 1)
         content |= survival_content(predictor, dataset, risks, directory, config)
         content["notes"] += notes
+        progress.start("predictions and report", 1)
         table = predictions_table(predictor, dataset, risks, risk_columns(predictor, risks))
         page = render_survival_evaluation(content, risks)
     else:
-        scores = score_external(predictor, dataset, directory, other_ids=other_ids)
+        scores = score_external(predictor, dataset, directory, other_ids=other_ids, scored=progress.advance)
+        progress.start("intervals", 1)
         content |= evaluation_content(predictor, dataset, scores, config, directory.read_metrics().test_scores)
         content["notes"] += notes
+        progress.start("predictions and report", 1)
         table = predictions_table(predictor, dataset, scores, probability_columns(scores))
         page = render_evaluation(content, scores.part)
     write_evaluation(request.folder, content, table, page)
@@ -302,15 +309,20 @@ def claim(folder: Path, identity: Mapping[str, str]) -> None:
 
 
 def score_external(
-    predictor: Predictor, dataset: Dataset, directory: RunDirectory, *, other_ids: bool
+    predictor: Predictor,
+    dataset: Dataset,
+    directory: RunDirectory,
+    *,
+    other_ids: bool,
+    scored: Callable[[int], None],
 ) -> ExternalScores:
-    """Score the records of a cohort, and find those that the run has seen."""
+    """Score the records of a cohort, and find those that the run has seen; ``scored`` as for :meth:`Predictor.score`."""
     served, count = predictor.bundle.served, len(dataset.cohort)
     threshold = required_threshold(predictor, directory.path)
     queries = dataset.queries(np.arange(count))
     if other_ids:
         queries = replace(queries, patient_ids=[None] * count)
-    scores, seen = predictor.score(queries), seen_by_run(queries, directory)
+    scores, seen = predictor.score(queries, scored), seen_by_run(queries, directory)
     return ExternalScores(
         model=served.model.name,
         threshold=threshold,

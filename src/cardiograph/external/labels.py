@@ -108,19 +108,17 @@ def evaluate_labels(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
     notes = left_out_notes(cohort, joint, dataset)
     identity = {"run": run.resolve().name, "bundle": " ".join(each.bundle.sha256 for each in predictors.values())}
     claim(folder, identity)
-    progress.start("scoring", len(predictors))
     results, tables = {}, {}
     for place, (name, predictor) in enumerate(predictors.items()):
         settings = run_settings(RunDirectory(folders[name]), overrides or {})
         request = EvaluationRequest(
-            RunDirectory(folders[name]), folder / name, settings, source.name, other_ids, command
+            RunDirectory(folders[name]), folder / name, settings, source.name, other_ids, command, progress
         )
         part, rows = _of_label(dataset, columns, place)
         unknown = len(dataset.cohort) - len(rows)
         found = [*notes, *([f"{unknown} records without a known value of {name} were left out"] if unknown else [])]
         results[name], table = evaluate_dataset(request, predictor, part, notes=found)
         tables[name] = table.assign(group=dataset.split.groups.index[rows])
-        progress.advance()
     content = {**identity, "kind": "multilabel", **request.facts, **_summary(run, results, tables, config)}
     _write(folder, content, tables)
     return ExternalResult(folder, content)
@@ -186,6 +184,7 @@ def _summary(
     named = {
         name: table.rename(columns={"probability": f"probability_{own['model']}"}) for name, table in tables.items()
     }
+    records = len(set().union(*(table["record_id"] for table in tables.values())))
     return {
         "model": own["model"],
         "labels": {name: {key: result.content[key] for key in kept} for name, result in results.items()},
@@ -193,7 +192,10 @@ def _summary(
         "internal_macro_auroc": own["macro_auroc"][own["model"]]
         if len(results) == len(own["labels"]) and "macro_auroc" in own
         else None,
-        "bootstrap": {"resamples": config.evaluation.bootstrap, "confidence": config.evaluation.confidence},
+        "bootstrap": {
+            "resamples": config.evaluation.for_records(records).bootstrap,
+            "confidence": config.evaluation.confidence,
+        },
     }
 
 

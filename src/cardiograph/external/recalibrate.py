@@ -104,15 +104,16 @@ def recalibrate_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
             return ExternalResult(folder, files.read_json(folder / RESULT))
         identity = {"run": run.resolve().name, "data_hash": hashed}
         claim(folder, identity)
-        progress.start("recalibrating", 1)
-        scores = predictor.score(dataset.queries(np.arange(len(dataset.cohort))))
+        progress.start("recalibrating", len(dataset.cohort), unit="records")
+        scores = predictor.score(dataset.queries(np.arange(len(dataset.cohort))), progress.advance)
         _require_unseen(dataset, scores)
         rows, scored = _halves(dataset, config.seed)
         bundle = recalibrate_bundle(predictor.bundle, dataset, scores, rows, config.evaluation, config.seed)
         bundle.save_renewed(directory.path / "bundle")
         predictor = Predictor(bundle, predictor.engine)
         part = dataset.of(scored)
-        external_scores = score_external(predictor, part, directory, other_ids=False)
+        progress.start("scoring", len(scored), unit="records")
+        external_scores = score_external(predictor, part, directory, other_ids=False, scored=progress.advance)
         content = {
             **identity,
             "bundle": files.sha256_of(run / "bundle" / "bundle.json"),

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from cardiograph.config import EvaluationConfig
 from cardiograph.evaluate.bootstrap import (
+    PooledRecords,
     bootstrap_scores,
+    drawn_groups,
     first_of_each,
-    group_weights,
+    numbered,
     percentile_interval,
     too_few_groups,
 )
@@ -238,12 +240,13 @@ def _conformal(external_scores: ExternalScores, settings: EvaluationConfig, seed
     labels, decisions = external_scores.labels, output.decisions
     holds = np.array([label in INCLUDES[each] for label, each in zip(labels.tolist(), decisions, strict=True)])
     rng = np.random.default_rng(seed)
-    drawn = group_weights(labels, external_scores.groups, resamples=settings.bootstrap, rng=rng)
-    counts: list[NDArray[np.float64]] = []  # [resamples, classes, 2] records whose set holds the label, and all records
-    for weights in drawn:
-        of_class = np.stack([labels == 0, labels == 1], axis=1).astype(np.float64)
-        counts.append(np.stack([weights @ (of_class * holds[:, None]), weights @ of_class], axis=2))
-    every = np.concatenate(counts)
+    pool = PooledRecords(labels, holds.astype(np.float64), numbered(external_scores.groups))
+    of_class = np.stack([pool.labels == 0, pool.labels == 1], axis=1).astype(np.float64)
+    sums: list[NDArray[np.float64]] = []  # [resamples, classes, 2] records whose set holds the label, and all records
+    for counts in drawn_groups(labels, external_scores.groups, resamples=settings.bootstrap, rng=rng):
+        weights = pool.weights(counts)
+        sums.append(np.stack([weights @ (of_class * pool.values[:, None]), weights @ of_class], axis=2))
+    every = np.concatenate(sums)
     few = too_few_groups(labels, external_scores.groups)
     coverage = {}
     for label in (0, 1):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from cardiograph.containers import TRAIN
 from cardiograph.errors import CohortError, Issue
 from cardiograph.external.cohort import reading_notes, seen_by_run
 from cardiograph.external.scores import comparison, lacking_blocks, met_records, novelty_counts, record_cautions
+from cardiograph.inference.predictor import QUERIES_AT_ONCE
 from cardiograph.inference.survival import SurvivalPredictor, SurvivalScores
 from cardiograph.run.survival_report import read_survival_metrics
 from cardiograph.survival.curves import cumulative_incidence
@@ -66,9 +67,14 @@ class ExternalRisks:
 
 
 def score_risks_of(
-    predictor: SurvivalPredictor, dataset: Dataset, directory: RunDirectory, *, other_ids: bool
+    predictor: SurvivalPredictor,
+    dataset: Dataset,
+    directory: RunDirectory,
+    *,
+    other_ids: bool,
+    scored: Callable[[int], None],
 ) -> ExternalRisks:
-    """Predict the risks of a cohort, and find the records that the run has seen.
+    """Predict the risks of a cohort, and find the records that the run has seen; ``scored`` as for predictors.
 
     Raises:
         CohortError: If no horizon of the run lies before the last follow-up of the cohort.
@@ -85,7 +91,7 @@ def score_risks_of(
         issue = Issue("column", "time", f"at most {longest:g} {facts.unit}", rule, remedy, "short_follow_up")
         message = "no risk of the run can be compared with this follow-up"
         raise CohortError(message, [issue])
-    scores, seen = predictor.score(queries), seen_by_run(queries, directory)
+    scores, seen = predictor.score(queries, scored), seen_by_run(queries, directory)
     if not isinstance(scores, SurvivalScores):
         message = "the predictor of a time-to-event outcome returned scores without times"
         raise TypeError(message)
@@ -148,7 +154,7 @@ def survival_content(
         "lacking": lacking_blocks(risks.scores),
         "novelty": novelty_counts(risks.scores, predictor.bundle.uncertainty),
         "bootstrap": {
-            "resamples": config.evaluation.bootstrap,
+            "resamples": config.evaluation.for_records(len(test.outcome)).bootstrap,
             "confidence": config.evaluation.confidence,
             "unit": "group",
         },
@@ -163,8 +169,9 @@ def survival_content(
 def risk_columns(predictor: SurvivalPredictor, risks: ExternalRisks) -> dict[str, Any]:
     """Return the columns of the predictions table that belong to a time-to-event outcome."""
     outcome, scores, unit = risks.test.outcome, risks.scores, predictor.facts.unit
-    bands = [predictor.band(scores, number) for number in range(len(outcome))]
-    low, high = (np.stack(each) for each in zip(*bands, strict=True))
+    parts = [slice(start, start + QUERIES_AT_ONCE) for start in range(0, len(outcome), QUERIES_AT_ONCE)]
+    bands = [predictor.bands(scores, rows) for rows in parts]
+    low, high = (np.concatenate(each) for each in zip(*bands, strict=True))
     columns: dict[str, Any] = {"time": outcome.time, "event": outcome.event}
     for horizon in (*risks.horizons, *risks.left_out):
         at, name = int(np.searchsorted(scores.times, horizon)), f"{horizon:g}_{unit}"
@@ -208,7 +215,7 @@ def _scored(risks: ExternalRisks, rows: NDArray[np.int64], config: RunConfig) ->
         some,
         primary=risks.model,
         horizons=risks.horizons,
-        resamples=config.evaluation.bootstrap,
+        resamples=config.evaluation.for_records(len(rows)).bootstrap,
         confidence=config.evaluation.confidence,
         rng=np.random.default_rng([config.seed, 5]),
     )

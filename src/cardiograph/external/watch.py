@@ -111,8 +111,8 @@ def monitor_table(
         )
     kept = np.isin(cohort.record_ids, dataset.cohort.record_ids)
     levels = {name: texts[kept] for name, texts in levels.items()}
-    progress.start("scoring", 1)
-    scores = predictor.score(dataset.queries(np.arange(len(dataset.cohort))))
+    progress.start("scoring", len(dataset.cohort), unit="records")
+    scores = predictor.score(dataset.queries(np.arange(len(dataset.cohort))), progress.advance)
     facts = {
         "run": path.resolve().name,
         "bundle": predictor.bundle.sha256,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +43,8 @@ SCORED_WITHOUT = "scored without "
 SAME_VALUES = "a reference record has exactly the same values; it may be this patient"
 """Warning about a neighbour at distance 0."""
 
+ScoresT = TypeVar("ScoresT", bound="Scores")
+
 _BLOCKS = {"image": "an ECG page", "clinical": "clinical values", "measurements": "ECG measurements"}
 
 
@@ -68,6 +72,24 @@ class Scores:
     def probabilities(self) -> NDArray[np.float64]:
         """[queries] probabilities of the outcome; [queries, classes] with several classes."""
         return outcome_probabilities(self.by_class)
+
+
+def joined_scores(parts: Sequence[ScoresT]) -> ScoresT:
+    """Return the scores of all parts in one, in their order; ``parts`` has at least one."""
+    found: ScoresT = parts[0] if len(parts) == 1 else _joined(parts)
+    return found
+
+
+def _joined(parts: Sequence[Any], *, shared: bool = False) -> Any:  # noqa: ANN401 - a dataclass of arrays, or one of its fields
+    first = parts[0]
+    if shared or first is None:
+        return first
+    if isinstance(first, np.ndarray):
+        return np.concatenate(parts)
+    if isinstance(first, tuple):
+        return tuple(chain.from_iterable(parts))
+    named = {field.name: field.metadata.get("shared", False) for field in fields(first)}
+    return replace(first, **{n: _joined([getattr(part, n) for part in parts], shared=s) for n, s in named.items()})
 
 
 def outcome_probabilities(by_class: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -103,11 +103,17 @@ def own_rows(
     """
     found = []
     for parts in zip(*matches, strict=True):
+        if not any(map(any, parts)):
+            found.append(_NONE)
+            continue
         patient, page, copies = (frozenset[int]().union(*groups) for groups in zip(*parts, strict=True))
         found.append((patient, page, frozenset[int]() if page else copies))
     needed = frozenset[int]().union(*(groups for match in found for groups in match))
     rows_of, none = members(needed) if needed else {}, np.zeros(0, np.int64)
-    rows = [np.sort(np.concatenate([none, *(rows_of[each] for each in frozenset().union(*match))])) for match in found]
+    rows = [
+        np.sort(np.concatenate([none, *(rows_of[each] for each in frozenset().union(*match))])) if any(match) else none
+        for match in found
+    ]
     return rows, tuple(
         tuple(reason for reason, groups in zip(REASONS, match, strict=True) if groups) for match in found
     )

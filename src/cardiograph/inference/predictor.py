@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,12 +28,12 @@ from cardiograph.encoders.readings import reading_heads
 from cardiograph.errors import EngineError, RunError
 from cardiograph.features.measurements import MEASUREMENT_PREPARATION, measurement_vector, named_measurements
 from cardiograph.graph.attach import neighbour_votes
-from cardiograph.inference.answers import Scores, build_prediction, mean_distance, other_kind
+from cardiograph.inference.answers import Scores, build_prediction, joined_scores, mean_distance, other_kind
 from cardiograph.inference.own_records import QueryKeys
 from cardiograph.inference.patients import PatientPredictor
 from cardiograph.inference.queries import AttachedQueries, Patient, Queries, read_patient
 from cardiograph.inference.reference_records import HeldRecords, RecordFacts, ReferenceRecords
-from cardiograph.inference.shard_access import ShardAccess
+from cardiograph.inference.shard_access import ShardAccess, records_of
 from cardiograph.models.build import Model
 from cardiograph.models.neighbour_table import NeighbourTable
 from cardiograph.uncertainty.calibrators import Calibrator
@@ -42,6 +42,9 @@ from cardiograph.uncertainty.uncertainty import Uncertainty, UncertaintyOutput
 
 QUERIES_AT_ONCE = 8192
 """Maximum number of queries whose neighbours are unfolded at once; each takes some kilobytes."""
+
+SCORED_AT_ONCE = 32_768
+"""Maximum number of queries that are scored at once; many at once share a search, and each takes some memory."""
 
 PROBE_TOLERANCE = 1e-3
 """Largest relative difference of the probe embedding at which an engine counts as the same."""
@@ -104,7 +107,7 @@ class Predictor(PatientPredictor[Prediction]):
         if changed or served.measured not in ("", MEASUREMENT_PREPARATION):
             message = f"{run}: made by a version that reads and compares pages differently; make the run again"
             raise EngineError(message)
-        records = _records_of(bundle, run, shards)
+        records = records_of(bundle, run, shards)
         try:
             engine = None if like is None or like.bundle.served.encoder != encoder else like.engine
             if engine is None and encoder is not None:
@@ -253,9 +256,17 @@ class Predictor(PatientPredictor[Prediction]):
         values = np.array([measurement_vector(patient.leads) for patient in read])
         return named_measurements(values, [variable.name for variable in scaler.variables]).values
 
-    def score(self, queries: Queries) -> Scores:
-        """Score embedded patients; every probability that this package reports is computed here."""
-        return self.score_attached(self.attach(queries), queries.ties)
+    def score(self, queries: Queries, scored: Callable[[int], None] = lambda count: None) -> Scores:
+        """Score embedded patients; every probability that this package reports is computed here.
+
+        ``scored`` is called with a number of patients whenever so many more are scored.
+        """
+        parts = []
+        for start in range(0, max(1, len(queries)), SCORED_AT_ONCE):
+            part = queries.of(slice(start, start + SCORED_AT_ONCE))
+            parts.append(self.score_attached(self.attach(part), part.ties))
+            scored(len(part))
+        return joined_scores(parts)
 
     def attach(self, queries: Queries) -> AttachedQueries:
         """Fuse embedded patients and find their neighbours.
@@ -370,22 +381,3 @@ class Predictor(PatientPredictor[Prediction]):
         found = mean_distance(neighbours)
         found[~present.any(1)] = np.nan
         return found, [None if row.all() else self.bundle.search_blocks(row) for row in present]
-
-
-def _records_of(bundle: ModelBundle, run: Path | str, shards: ShardAccess | None) -> ReferenceRecords | None:
-    """Return the reference records of a model that does not hold them; None for one that does.
-
-    Raises:
-        RunError: If they are in shards, and it was not said where.
-    """
-    if shards is not None:
-        from cardiograph.inference.sharded_records import ShardedRecords
-
-        return ShardedRecords(bundle, shards)
-    if bundle.shards is None:
-        return None
-    message = (
-        f"{run}: its reference records are in {len(bundle.shards.sha256)} shards; serve it with `cardiograph serve` "
-        "and --shard for the address of each, or use the run that was cut"
-    )
-    raise RunError(message)

@@ -49,6 +49,17 @@ class Queries:
     def __len__(self) -> int:
         return len(self.patient_ids)
 
+    def of(self, rows: slice) -> Queries:
+        """Return a range of the patients."""
+        return Queries(
+            image=None if self.image is None else self.image[rows],
+            clinical=self.clinical[rows],
+            patient_ids=self.patient_ids[rows],
+            pixel_hashes=self.pixel_hashes[rows],
+            perceptual_hashes=self.perceptual_hashes[rows],
+            measurements=None if self.measurements is None else self.measurements[rows],
+        )
+
     @cached_property
     def ties(self) -> NDArray[np.float64]:
         """[queries] 0..1 tie-breaking numbers, which depend only on the page and values of the patient."""

@@ -1,9 +1,14 @@
-"""Where the shards of a model's reference records are."""
+"""Where the reference records of a model are: in its bundle, or in shards."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from cardiograph.artifacts.bundle import ModelBundle
+from cardiograph.errors import RunError
+from cardiograph.inference.reference_records import ReferenceRecords
 
 
 @dataclass(frozen=True)
@@ -17,3 +22,22 @@ class ShardAccess:
 
     addresses: Sequence[str]
     key: str | None = None
+
+
+def records_of(bundle: ModelBundle, run: Path | str, shards: ShardAccess | None) -> ReferenceRecords | None:
+    """Return the reference records of a model that does not hold them; None for one that does.
+
+    Raises:
+        RunError: If they are in shards, and it was not said where.
+    """
+    if shards is not None:
+        from cardiograph.inference.sharded_records import ShardedRecords
+
+        return ShardedRecords(bundle, shards)
+    if bundle.shards is None:
+        return None
+    message = (
+        f"{run}: its reference records are in {len(bundle.shards.sha256)} shards; serve it with `cardiograph serve` "
+        "and --shard for the address of each, or use the run that was cut"
+    )
+    raise RunError(message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.files import read_json
-from cardiograph.containers import NearestNeighbours, Neighbour, Prediction
+from cardiograph.containers import Neighbour, Prediction
 from cardiograph.containers.survival import NO_DECISION, FollowedNeighbour, RiskPoint, SurvivalPrediction
 from cardiograph.encoders.engine import Engine
 from cardiograph.inference.answers import Scores
@@ -44,7 +44,7 @@ class SurvivalScores(Scores):
         attached: The queries with their features and neighbours, from which the band of a query is computed.
     """
 
-    times: NDArray[np.float64]
+    times: NDArray[np.float64] = field(metadata={"shared": True})
     risks: NDArray[np.float64]
     attached: AttachedQueries
 
@@ -89,16 +89,14 @@ class SurvivalPredictor(Predictor):
         plain = (by_class, raw, attached.neighbours, attached.excluded_reasons, uncertainty)
         return SurvivalScores(*plain, self._absent(attached.features), times, risks, attached)
 
-    def band(self, scores: SurvivalScores, number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the [times] lower and upper ends of the band of one query; changed copies of it need none."""
-        row, near, own = slice(number, number + 1), scores.neighbours, scores.attached.features.values
-        near = NearestNeighbours(near.index[row], near.distance[row])
-        drawn = [scores.risks[number]] * (not self._refits)
+    def bands(self, scores: SurvivalScores, rows: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the [queries, times] lower and upper ends of the bands of some queries."""
+        own, near, risks = scores.attached.features.values[rows], scores.neighbours.of(rows), scores.risks[rows]
+        drawn = [risks] * (not self._refits)
         for refit in self._refits:
-            logits = self.logits(torch.from_numpy(own[row]), near, refit)
-            drawn.append(self.facts.risk(logits.numpy(), scores.times)[0])
+            drawn.append(self.facts.risk(self.logits(torch.from_numpy(own), near, refit).numpy(), scores.times))
         low, high = np.quantile(drawn, BAND, axis=0)
-        return np.minimum(low, scores.risks[number]), np.maximum(high, scores.risks[number])
+        return np.minimum(low, risks), np.maximum(high, risks)
 
     def _with_outcome_fields(
         self, plain: Prediction, scores: Scores, number: int, facts: RecordFacts
@@ -107,7 +105,8 @@ class SurvivalPredictor(Predictor):
         if not isinstance(scores, SurvivalScores):
             message = "the curve of a patient needs the scores of this predictor"
             raise TypeError(message)
-        columns = (scores.times, scores.risks[number], *self.band(scores, number))
+        low, high = self.bands(scores, slice(number, number + 1))
+        columns = (scores.times, scores.risks[number], low[0], high[0])
         points = tuple(RiskPoint(*map(float, each)) for each in zip(*columns, strict=True))
         fields = {each.name: getattr(plain, each.name) for each in dataclasses.fields(plain)}
         rows = scores.neighbours.index[number]

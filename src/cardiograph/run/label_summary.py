@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from cardiograph.artifacts import files
 from cardiograph.artifacts.label_folders import LABELS_FILE
 from cardiograph.artifacts.run import RunDirectory
 from cardiograph.config import RunConfig
-from cardiograph.evaluate.bootstrap import Interval, bootstrap_scores, group_weights
+from cardiograph.evaluate.bootstrap import Interval, PooledRecords, bootstrap_scores, drawn_groups, numbered
 from cardiograph.evaluate.metrics import weighted_scores
 from cardiograph.registry import WITHOUT_GRAPH
 from cardiograph.report.labels import render_labels
@@ -93,20 +93,35 @@ def macro_auroc(tables: Mapping[str, pd.DataFrame], model: str, config: RunConfi
     groups = np.zeros(len(ids), dtype=np.int64)
     for table in tables.values():
         groups[[row[name] for name in table["record_id"]]] = table["group"]
-    settings, rng = config.evaluation, np.random.default_rng([config.seed, 18])
-    draws = np.vstack(list(group_weights(np.zeros(len(ids), np.int64), groups, resamples=settings.bootstrap, rng=rng)))
-    drawn = np.vstack([draws, np.ones(len(ids))])
-    values = np.stack([_aurocs(table, model, drawn[:, [row[name] for name in table["record_id"]]])
-                       for table in tables.values()])  # fmt: skip
-    means = values.mean(axis=0)
+    settings, rng = config.evaluation.for_records(len(ids)), np.random.default_rng([config.seed, 18])
+    group_of = numbered(groups)
+    pools = [
+        PooledRecords(
+            table["label"].to_numpy(np.int64),
+            table[f"probability_{model}"].to_numpy(np.float64),
+            group_of[[row[name] for name in table["record_id"]]],
+            int(group_of.max()) + 1,
+        )
+        for table in tables.values()
+    ]
+    draws = drawn_groups(np.zeros(len(ids), np.int64), groups, resamples=settings.bootstrap, rng=rng)
+    means = np.concatenate([_mean_auroc(pools, [pool.weights(counts) for pool in pools]) for counts in draws])
+    value = _mean_auroc(pools, [pool.records[None] for pool in pools])[0]
     tail = (1 - settings.confidence) / 2
-    low, high = np.nanquantile(means[:-1], [tail, 1 - tail])
-    return Interval(float(means[-1]), float(low), float(high))
+    low, high = np.nanquantile(means, [tail, 1 - tail])
+    return Interval(float(value), float(low), float(high))
 
 
-def _aurocs(table: pd.DataFrame, model: str, weights: np.ndarray) -> np.ndarray:
-    labels, chances = table["label"].to_numpy(np.int64), table[f"probability_{model}"].to_numpy(np.float64)
-    return weighted_scores(labels, chances, weights, threshold=0.5, names=["auroc"])["auroc"]
+def _mean_auroc(pools: Sequence[PooledRecords], weights: Sequence[np.ndarray]) -> np.ndarray:
+    """[resamples] mean AUROC of the labels, from the weights of the records of each."""
+    named = ("auroc",)
+    return np.mean(
+        [
+            weighted_scores(pool.labels, pool.values, each, threshold=0.5, names=named)["auroc"]
+            for pool, each in zip(pools, weights, strict=True)
+        ],
+        axis=0,
+    )
 
 
 def _scores(table: pd.DataFrame, models: list[str], config: RunConfig) -> dict[str, Any]:
@@ -116,7 +131,7 @@ def _scores(table: pd.DataFrame, models: list[str], config: RunConfig) -> dict[s
         {model: table[f"probability_{model}"].to_numpy(np.float64) for model in models},
         table["group"].to_numpy(np.int64),
         dict.fromkeys(models, 0.5),
-        resamples=config.evaluation.bootstrap,
+        resamples=config.evaluation.for_records(len(table)).bootstrap,
         confidence=config.evaluation.confidence,
         rng=np.random.default_rng([config.seed, 19]),
         names=SCORES,

@@ -196,7 +196,7 @@ def score(state: SurvivalState) -> None:
             unit=str(config.outcome.unit),
             counts=counts,
             features=state.models.features,
-            resamples=config.evaluation.bootstrap,
+            resamples=config.evaluation.for_records(len(test.outcome)).bootstrap,
             confidence=config.evaluation.confidence,
             rng=np.random.default_rng([config.seed, 5]),
         )
