@@ -8,9 +8,12 @@ from scipy import stats
 
 from cardiograph.evaluate.bootstrap import (
     Interval,
+    PooledRecords,
     bootstrap_scores,
+    drawn_groups,
     first_of_each,
     group_weights,
+    numbered,
     paired_difference,
     percentile_interval,
     resampled_interval,
@@ -55,6 +58,37 @@ def test_chunks_of_resamples_add_up(monkeypatch):
     chunks = list(group_weights(labels, groups, resamples=50, rng=np.random.default_rng(0)))
     assert len(chunks) > 1
     assert sum(len(chunk) for chunk in chunks) == 50
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("ties", [1, 9])
+def test_records_that_are_counted_as_one_give_the_scores_of_all_records(classes, ties):
+    rng = np.random.default_rng(3)
+    labels, groups = rng.integers(0, classes, 200), rng.integers(0, 90, 200)
+    drawn = rng.dirichlet(np.ones(classes), 200).round(ties) + 1e-9
+    values = drawn[:, 1] if classes == 2 else drawn / drawn.sum(axis=1, keepdims=True)
+    pool = PooledRecords(labels, values, numbered(groups))
+    assert (len(pool.labels) < 200) == (ties == 1)
+    assert pool.records.sum() == 200
+    whole, pooled = (
+        each(labels, groups, resamples=40, rng=np.random.default_rng(1)) for each in (group_weights, drawn_groups)
+    )
+    for weights, counts in zip(whole, pooled, strict=True):
+        expected = weighted_scores(labels, values, weights, threshold=0.4)
+        found = weighted_scores(pool.labels, pool.values, pool.weights(counts), threshold=0.4)
+        assert found.keys() == expected.keys()
+        for name in expected:
+            np.testing.assert_allclose(found[name], expected[name], atol=1e-9, err_msg=name)
+
+
+def test_many_groups_are_drawn_one_by_one_from_the_same_distribution(monkeypatch):
+    monkeypatch.setattr("cardiograph.evaluate.bootstrap.MIN_GROUPS_DRAWN_SINGLY", 300)
+    labels, groups = np.repeat([0, 1], [500, 200]), np.arange(700)
+    counts = np.concatenate(list(drawn_groups(labels, groups, resamples=2000, rng=np.random.default_rng(0))))
+    assert (counts[:, :500].sum(axis=1) == 500).all()
+    assert (counts[:, 500:].sum(axis=1) == 200).all()
+    share = np.bincount(counts[:, :500].astype(int).ravel(), minlength=6)[:6] / (2000 * 500)
+    np.testing.assert_allclose(share, stats.binom(500, 1 / 500).pmf(np.arange(6)), atol=2e-3)
 
 
 def test_models_share_their_resamples_and_the_seed_decides():

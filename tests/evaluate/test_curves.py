@@ -40,6 +40,27 @@ def test_equal_probabilities_give_their_mean():
     assert loess(np.full(30, 0.4), np.tile([0.0, 0.0, 1.0], 10), np.array([0.4]))[0] == pytest.approx([1 / 3])
 
 
+def test_equal_records_are_smoothed_as_one_row_with_their_number():
+    x, y = records(300)
+    x, at = x.round(1), np.linspace(0.1, 0.8, 9)
+    rows, count = np.unique(np.column_stack([x, y]), axis=0, return_counts=True)
+    assert len(rows) < 25
+    found = loess(*rows.T, at, records=count.astype(float))
+    np.testing.assert_allclose(found, loess(x, y, at), atol=1e-12)
+
+
+def test_many_different_probabilities_are_rounded_before_a_curve_is_drawn(monkeypatch):
+    x, y = records(400)
+    exact = part_curves(part(y.astype(np.int64), x), "gcn", confidence=0.95)
+    monkeypatch.setattr("cardiograph.evaluate.curves.MAX_DRAWN", 100)
+    monkeypatch.setattr("cardiograph.evaluate.curves.DRAWN_DECIMALS", 3)
+    drawn = part_curves(part(y.astype(np.int64), x), "gcn", confidence=0.95)
+    np.testing.assert_allclose(drawn.smooth.observed, exact.smooth.observed, atol=2e-3)
+    np.testing.assert_allclose(drawn.smooth.band.low, exact.smooth.band.low, atol=2e-3)
+    np.testing.assert_allclose(drawn.roc_band.low, exact.roc_band.low, atol=0.05)
+    assert not np.array_equal(drawn.smooth.observed, exact.smooth.observed)
+
+
 def part(labels, probabilities):
     return PartPredictions(labels, np.arange(len(labels)), {"gcn": probabilities})
 

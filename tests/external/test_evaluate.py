@@ -16,6 +16,7 @@ from cardiograph.external.evaluate import evaluate_cohort
 from cardiograph.external.scores import ExternalScores, cautions, evaluate_scores
 from cardiograph.inference import Predictor, Query, Scores
 from cardiograph.inline_scripts import report_script
+from cardiograph.progress import NoProgress
 from cardiograph.run.pipeline import run
 from cardiograph.uncertainty.calibrators import Calibrator
 from cardiograph.uncertainty.conformal import ConformalSets
@@ -47,6 +48,31 @@ def own_tests(finished_run, tmp_path_factory):
 @pytest.fixture(scope="module")
 def other(finished_run, other_cohort, tmp_path_factory):
     return evaluate_cohort(finished_run, other_cohort, tmp_path_factory.mktemp("evaluations") / "other")
+
+
+class Stages(NoProgress):
+    def __init__(self):
+        self.steps = []
+
+    def start(self, stage, total, *, unit=""):
+        self.stage, self.total = stage, total
+
+    def advance(self, steps=1):
+        if self.stage == "scoring":
+            self.steps.append((steps, self.total))
+
+
+def test_a_cohort_that_is_scored_in_parts_gets_the_same_scores(
+    finished_run, other_cohort, other, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("cardiograph.inference.predictor.SCORED_AT_ONCE", 7)
+    progress = Stages()
+    found = evaluate_cohort(finished_run, other_cohort, tmp_path / "parts", progress=progress)
+    count = found.content["counts"]["records"]
+    assert [steps for steps, _ in progress.steps] == [7] * (count // 7) + [count % 7] * (count % 7 > 0)
+    assert {total for _, total in progress.steps} == {count}
+    assert (found.path / "predictions.csv").read_bytes() == (other.path / "predictions.csv").read_bytes()
+    assert found.content["scores"] == other.content["scores"]
 
 
 def test_test_records_get_the_scores_of_the_run(finished_run, own_tests):

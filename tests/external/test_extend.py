@@ -89,6 +89,17 @@ def test_nothing_of_the_old_reference_changes(bundles):
     assert all(before.equal(after) for before, after in weights)
 
 
+def test_records_that_are_linked_in_parts_get_the_same_neighbours(
+    finished_run, other_cohort, bundles, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("cardiograph.external.append_reference.LINKED_AT_ONCE", 7)
+    extend_run(finished_run, other_cohort, tmp_path / "parts")
+    found = ModelBundle.load(tmp_path / "parts" / "bundle").reference
+    np.testing.assert_array_equal(found.degree, bundles[1].reference.degree)
+    for here, there in zip(found.states, bundles[1].reference.states, strict=True):
+        np.testing.assert_array_equal(here, there)
+
+
 def test_every_record_of_the_cohort_comes_in_with_its_label(bundles, extended, other_cohort):
     rows, (old, new) = pd.read_csv(other_cohort), bundles
     count = len(old.reference)

@@ -56,6 +56,15 @@ def test_test_records_get_the_risks_and_scores_of_the_run(run, own_tests):
     assert "are not new to the run" in own_tests.content["cautions"][0]
 
 
+def test_a_cohort_that_is_scored_in_parts_gets_the_same_risks(run, other, tmp_path, monkeypatch):
+    monkeypatch.setattr("cardiograph.inference.predictor.SCORED_AT_ONCE", 13)
+    monkeypatch.setattr("cardiograph.external.survival.QUERIES_AT_ONCE", 11)
+    found = evaluate_cohort(run.path, write(tmp_path / "other.csv", other_rows()), tmp_path / "parts")
+    tables = [pd.read_csv(each.path / "predictions.csv") for each in (found, other)]
+    pd.testing.assert_frame_equal(*tables, rtol=1e-9, atol=1e-12)
+    assert found.content["scores"] == other.content["scores"]
+
+
 def test_other_patients_are_new_and_get_the_risks_that_are_served(run, other):
     content = other.content
     assert content["met"] == {"records": 0, "reasons": {}, "scores_without": None}

@@ -94,7 +94,7 @@ def drawn_groups(
         yield counts
 
 
-def numbered(groups: NDArray[np.int64]) -> NDArray[np.intp]:
+def numbered(groups: NDArray[np.int64] | Floats) -> NDArray[np.intp]:
     """Return the position of each record's group in ascending order of groups, from 0."""
     return np.unique(groups, return_inverse=True)[1]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from cardiograph.artifacts.bundle import ModelBundle
 from cardiograph.artifacts.reference import Reference
-from cardiograph.containers import NodeFeatures, SearchPoints
+from cardiograph.config import GraphConfig
+from cardiograph.containers import NearestNeighbours, NodeFeatures, SearchPoints
 from cardiograph.errors import CohortError, Issue
 from cardiograph.external.match_records import Where
 from cardiograph.graph.attach import attach, group_members, label_prior
@@ -21,6 +22,9 @@ from cardiograph.graph.ivf import lengthened
 from cardiograph.models.neighbour_table import NeighbourTable
 
 Scalar = TypeVar("Scalar", np.float64, np.int64)
+
+LINKED_AT_ONCE = 32_768
+"""Maximum number of new records whose neighbours are found at once."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,9 @@ class NewReference:
     event: NDArray[np.int64] | None = None
 
 
-def append_reference(bundle: ModelBundle, new: NewReference) -> ModelBundle:
+def append_reference(
+    bundle: ModelBundle, new: NewReference, linked: Callable[[int], None] = lambda count: None
+) -> ModelBundle:
     """Return the bundle with more reference records; nothing is fitted.
 
     Features, states, degrees and labels of the old records stay bitwise equal, and so does the prior share of label 1
@@ -65,6 +71,7 @@ def append_reference(bundle: ModelBundle, new: NewReference) -> ModelBundle:
     Args:
         bundle: Bundle of the run.
         new: Records to append, which passed :func:`require_complete`.
+        linked: Called with a number of records whenever so many more are linked.
     """
     old, space = bundle.reference, bundle.space
     features = bundle.fuse(new.image, new.clinical, new.measurements)
@@ -81,7 +88,7 @@ def append_reference(bundle: ModelBundle, new: NewReference) -> ModelBundle:
         None if old.lists is None else lengthened(old.lists, added.values, bundle.served.graph.metric),
     )
     groups = np.concatenate([old.groups, new.groups])
-    neighbours = attach(places, added, bundle.served.graph, group_members(new.groups, groups))
+    neighbours = _attached(places, added, bundle.served.graph, group_members(new.groups, groups), linked)
     degree = np.concatenate([old.degree, (neighbours.index >= 0).sum(1).astype(np.float32) + 1])
     reference = Reference(
         features=np.vstack([old.features, features.values]),
@@ -104,6 +111,23 @@ def append_reference(bundle: ModelBundle, new: NewReference) -> ModelBundle:
     provenance = f"{bundle.served.provenance}; {len(added)} reference records added since"
     served = dataclasses.replace(bundle.served, prior=prior, threshold=None, provenance=provenance, maps=None)
     return dataclasses.replace(bundle, served=served, reference=reference, uncertainty=None, mean_page=None)
+
+
+def _attached(
+    places: SearchPoints,
+    added: SearchPoints,
+    config: GraphConfig,
+    forbidden: Sequence[NDArray[np.int64]],
+    linked: Callable[[int], None],
+) -> NearestNeighbours:
+    """Find the neighbours of new records, for some of them at a time."""
+    found = []
+    for start in range(0, max(1, len(added)), LINKED_AT_ONCE):
+        rows = np.arange(start, min(start + LINKED_AT_ONCE, len(added)))
+        found.append(attach(places, added.of(rows), config, forbidden[start : start + LINKED_AT_ONCE]))
+        linked(len(rows))
+    index, distance = (np.concatenate([getattr(each, name) for each in found]) for name in ("index", "distance"))
+    return NearestNeighbours(index, distance)
 
 
 def _joined(old: NDArray[Scalar] | None, new: NDArray[Scalar] | None) -> NDArray[Scalar] | None:

@@ -122,8 +122,9 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
         directory.record({"extended": identity})
         added = embedded(added, predictor, context)
         context.inputs.clear()
-        with context.stage("linking patients", 1):
-            bundle = append_reference(predictor.bundle, new_reference(added, predictor))
+        new = new_reference(added, predictor)
+        with context.stage("linking patients", len(new.labels)):
+            bundle = append_reference(predictor.bundle, new, progress.advance)
             if predictor.follows_up:
                 bundle = _with_gates(bundle, base.config())
         facts = identity | {

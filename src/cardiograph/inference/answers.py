@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiograph.artifacts.bundle import BundleFacts, ModelBundle
-from cardiograph.containers import NearestNeighbours, Neighbour, Prediction
+from cardiograph.containers import NearestNeighbours, Neighbour, NodeFeatures, Prediction
 from cardiograph.containers.readings import Readings
 from cardiograph.errors import RunError
 from cardiograph.inference.queries import Patient
@@ -84,6 +84,9 @@ def _joined(parts: Sequence[Any], *, shared: bool = False) -> Any:  # noqa: ANN4
     first = parts[0]
     if shared or first is None:
         return first
+    if isinstance(first, NodeFeatures):
+        values, present = (np.concatenate([getattr(part, name) for part in parts]) for name in ("values", "present"))
+        return replace(first, values=values, present=present)
     if isinstance(first, np.ndarray):
         return np.concatenate(parts)
     if isinstance(first, tuple):

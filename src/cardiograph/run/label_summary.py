@@ -114,14 +114,12 @@ def macro_auroc(tables: Mapping[str, pd.DataFrame], model: str, config: RunConfi
 
 def _mean_auroc(pools: Sequence[PooledRecords], weights: Sequence[np.ndarray]) -> np.ndarray:
     """[resamples] mean AUROC of the labels, from the weights of the records of each."""
-    named = ("auroc",)
-    return np.mean(
-        [
-            weighted_scores(pool.labels, pool.values, each, threshold=0.5, names=named)["auroc"]
-            for pool, each in zip(pools, weights, strict=True)
-        ],
-        axis=0,
-    )
+    found = [
+        weighted_scores(pool.labels, pool.values, each, threshold=0.5, names=("auroc",))["auroc"]
+        for pool, each in zip(pools, weights, strict=True)
+    ]
+    means: np.ndarray = np.mean(found, axis=0)
+    return means
 
 
 def _scores(table: pd.DataFrame, models: list[str], config: RunConfig) -> dict[str, Any]:
