@@ -98,7 +98,7 @@ def header(manifest: Path, cache: Path) -> dict[str, object]:
     cohort = read_cohort(manifest, SHARED.cohort, outcome="")
     with PageCache(cache) as pages:
         cohort, page_index = index_pages(cohort, RunContext(SHARED, pages, NoProgress()))
-    levels = np.array([facts.metadata.margin_levels for facts in page_index.facts], float)
+    levels = np.array([facts.metadata.margin_levels for facts in page_index.facts], np.float64)
     groups = group_records(cohort, page_index, SHARED).index
     result = {}
     for name, by in (("whole_groups", groups), ("row_by_row", np.arange(len(cohort)))):

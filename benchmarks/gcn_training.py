@@ -52,7 +52,8 @@ class PyGNetwork(nn.Module):
             convolution.lin.weight.data = layer.linear.weight.data.clone()
             convolution.bias.data = layer.bias.data.clone()
             self.convolutions.append(convolution)
-        self.dropout, self.head = nn.Dropout(like.dropout.p), nn.Linear(*reversed(like.head.weight.shape))
+        classes, width = like.head.weight.shape
+        self.dropout, self.head = nn.Dropout(like.dropout.p), nn.Linear(width, classes)
         self.head.load_state_dict(like.head.state_dict())
 
     def forward(self, x: Tensor, edges: Tensor) -> Tensor:

@@ -78,7 +78,8 @@ def maggic(values: np.ndarray, *, extreme: float) -> np.ndarray:
     raas = np.maximum(values[:, 93], values[:, 101])
     measured = values[:, [51, 5, 12, 9, 31, 10, 6]]
     columns = np.where(np.isnan(measured), np.nanmedian(measured, axis=0), measured).T
-    return maggic_score(MaggicValues(*columns, smoker.astype(float), values[:, 14], fixed, fixed, values[:, 95], raas))
+    others = smoker.astype(float), values[:, 14], fixed, fixed, values[:, 95], raas
+    return maggic_score(MaggicValues(*[*columns, *others]))
 
 
 def matrix(values: np.ndarray, columns: tuple[int, ...], train: np.ndarray) -> np.ndarray:
@@ -147,7 +148,7 @@ def repeat(values: np.ndarray, outcome: SurvivalOutcome, number: int, file: Path
                 found.setdefault(name, np.zeros((len(outcome), len(DAYS))))[test] = risk
                 found[f"width {name}"] = np.array(fold["widths"][name])
         file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(file, **found)
+        np.savez(file, **found)  # type: ignore[arg-type]  # names of arrays, none of which is allow_pickle
     with np.load(file) as stored:
         return dict(stored)
 

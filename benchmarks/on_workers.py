@@ -83,7 +83,7 @@ def read_at(place: str, files: list[Path]) -> tuple[dict[str, float], Any]:
         values = embed_pages(pages, encoder.engine, encoder.facts, context).values
     clock, used = time.perf_counter() - clock, cpu_seconds() - before
     found = {"wall_s": round(clock, 2), "cpu_s": round(used, 2), "files_a_second": round(len(files) / clock, 1)}
-    return found, (list(map(asdict, pages.facts)), values)
+    return found, ([asdict(each) for each in pages.facts if each is not None], values)
 
 
 def cpu_seconds() -> float:

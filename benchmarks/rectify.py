@@ -45,7 +45,7 @@ COLOURS = {
     "blue": ((214, 226, 250), (150, 180, 240)),
     "grey": ((222, 222, 222), (176, 176, 176)),
 }
-DARK = {"minor": (205, 170, 170), "major": (150, 90, 90)}
+DARK: dict[str, object] = {"minor": (205, 170, 170), "major": (150, 90, 90)}
 
 
 @dataclass(frozen=True, eq=False)

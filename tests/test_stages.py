@@ -19,7 +19,7 @@ def config(settings):
 def test_every_public_name_can_be_imported():
     for name in cg.__all__:
         assert getattr(cg, name) is not None
-    assert set(cg.__all__) <= set(dir(cg))
+    assert set(cg.__all__) == {"__version__", *cg._EXPORTS} <= set(dir(cg))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = cg.nothing
 

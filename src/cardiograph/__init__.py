@@ -72,7 +72,36 @@ _EXPORTS = {
 }
 """Public name -> ``module:attribute``, or a package that can be called."""
 
-__all__ = ["__version__", *_EXPORTS]
+__all__ = [
+    "Cohort",
+    "Ecg",
+    "PatientGraph",
+    "PatientGraphClassifier",
+    "PatientGraphSurvival",
+    "Prediction",
+    "Predictor",
+    "Query",
+    "RunConfig",
+    "__version__",
+    "audit",
+    "build_graph",
+    "compare",
+    "embed",
+    "evaluate",
+    "evaluate_labels",
+    "explain",
+    "extend",
+    "extend_labels",
+    "load_config",
+    "make_predictor",
+    "read_clinical",
+    "read_cohort",
+    "read_ecg",
+    "run",
+    "run_labels",
+    "split_cohort",
+    "train",
+]  # as in _EXPORTS; a literal list, so that type checkers know the names
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - an export of any type

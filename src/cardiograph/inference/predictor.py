@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,6 +37,7 @@ from cardiograph.inference.reference_records import HeldRecords, RecordFacts, Re
 from cardiograph.inference.shard_access import ShardAccess, records_of
 from cardiograph.models.build import Model
 from cardiograph.models.neighbour_table import NeighbourTable
+from cardiograph.threads import torch_threads
 from cardiograph.uncertainty.calibrators import Calibrator
 from cardiograph.uncertainty.several_classes import ClassCalibrator
 from cardiograph.uncertainty.uncertainty import Uncertainty, UncertaintyOutput
@@ -45,6 +47,9 @@ QUERIES_AT_ONCE = 8192
 
 SCORED_AT_ONCE = 32_768
 """Maximum number of queries that are scored at once; many at once share a search, and each takes some memory."""
+
+FEW_QUERIES = 16
+"""Number of queries up to which the network runs on one thread: several wait for each other longer than they save."""
 
 PROBE_TOLERANCE = 1e-3
 """Largest relative difference of the probe embedding at which an engine counts as the same."""
@@ -367,7 +372,8 @@ class Predictor(PatientPredictor[Prediction]):
         votes = neighbour_votes(local, part.labels, prior=self.records.prior)
         table = NeighbourTable.of(local, torch.from_numpy(part.degree), votes)
         table = dataclasses.replace(table, votes=table.votes.double())
-        with torch.inference_mode(not own.requires_grad):
+        few = torch_threads(1) if len(own) <= FEW_QUERIES else nullcontext()
+        with few, torch.inference_mode(not own.requires_grad):
             logits: Tensor = (network or self._network)(
                 own.double(), table, [torch.from_numpy(state).double() for state in part.states]
             )[0]
