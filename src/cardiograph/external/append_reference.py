@@ -23,7 +23,7 @@ from cardiograph.models.neighbour_table import NeighbourTable
 
 Scalar = TypeVar("Scalar", np.float64, np.int64)
 
-LINKED_AT_ONCE = 32_768
+LINKED_AT_ONCE = 131_072
 """Maximum number of new records whose neighbours are found at once."""
 
 

@@ -114,6 +114,7 @@ def recalibrate_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         part = dataset.of(scored)
         progress.start("scoring", len(scored), unit="records")
         external_scores = score_external(predictor, part, directory, other_ids=False, scored=progress.advance)
+        progress.start("intervals", 1)
         content = {
             **identity,
             "bundle": files.sha256_of(run / "bundle" / "bundle.json"),
@@ -127,6 +128,7 @@ def recalibrate_run(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         }
         content["notes"] += [*left_out_notes(cohort, labelled, dataset), *_notes(dataset, rows, scored, config.seed)]
         directory.write_table(RENEWED_BY, _record_keys(dataset, rows))
+        progress.start("predictions and report", 1)
         table = predictions_table(predictor, part, external_scores, probability_columns(external_scores))
         write_evaluation(folder, content, table, render_evaluation(content, external_scores.part))
         directory.write_metrics(_metrics(content))
