@@ -105,6 +105,11 @@ class IvfIndex:
         chunks = (self.lowered[start : start + 65536] for start in range(0, len(self.lowered), 65536))
         return max((float(np.einsum("ij,ij->i", chunk, chunk).max()) for chunk in chunks), default=0.0)
 
+    @cached_property
+    def longest_lowered_centroid(self) -> float:
+        """Largest squared norm of a projected centroid."""
+        return float(np.einsum("ij,ij->i", self.lowered_centroids, self.lowered_centroids).max())
+
     @property
     def sentence(self) -> str:
         """Description of the search, for the report."""

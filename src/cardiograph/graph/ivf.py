@@ -253,8 +253,7 @@ def _probed_alone(lists: IvfIndex, query: NDArray[np.float32], own: NDArray[np.f
     low = np.einsum("ij,ij->i", apart, apart)
     first = np.argpartition(low, probes - 1)[:probes]
     limit = squared_distances(lists.centroids, first, query, np.zeros(probes, np.int64)).max()
-    longest = float(np.einsum("ij,ij->i", lowered, lowered).max())
-    near = np.flatnonzero(low <= limit + rounding(squared_lengths(own), longest)[0])
+    near = np.flatnonzero(low <= limit + rounding(squared_lengths(own), lists.longest_lowered_centroid)[0])
     if len(near) > len(lowered) // 4:  # the axes hold too little of the variance
         nearest: NDArray[np.int64] = probed(lists, query)[0]
         return nearest

@@ -85,8 +85,15 @@ class NeighbourTable:
 
         No array of records x k x width is allocated, here or for the gradient.
         """
+        if not (source.requires_grad and torch.is_grad_enabled()):
+            return self._summed(source, weight)
         total: Tensor = _WeightedSum.apply(source, weight, self)  # type: ignore[no-untyped-call]
         return total
+
+    def _summed(self, source: Tensor, weight: Tensor) -> Tensor:
+        """Return the sums of :meth:`weighted_sum`, without a gradient."""
+        records, k = self.index.shape
+        return _bags(source, self.index.flatten(), torch.arange(records) * k, weight.flatten())
 
     @cached_property
     def _convolution(self) -> Tensor:
@@ -105,8 +112,7 @@ class _WeightedSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, source: Tensor, weight: Tensor, neighbour_table: NeighbourTable) -> Tensor:  # noqa: ANN401 - torch's
         ctx.weight, ctx.neighbour_table, ctx.sources = weight, neighbour_table, len(source)
-        records, k = neighbour_table.index.shape
-        return _bags(source, neighbour_table.index.flatten(), torch.arange(records) * k, weight.flatten())
+        return neighbour_table._summed(source, weight)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401 - torch's
