@@ -48,6 +48,13 @@ def test_a_table_gets_the_same_predictions(finished_run, service_url, new_patien
     assert here == there
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_a_value_that_is_no_number_is_refused_and_not_taken_for_a_missing_one(finished_run, value):
+    status, error = failed("predict", finished_run, f"--ef={value}", "--bnp", "463")
+    assert status == 2
+    assert f"--ef {value}: not a number" in json.dumps(error)
+
+
 def test_faults_have_the_same_messages(finished_run, service_url, page, tmp_path):
     broken = tmp_path / "scan.jpg"
     broken.write_bytes(page.read_bytes()[:3000])

@@ -45,6 +45,9 @@ def test_labels_say_whether_the_event_was_seen(read):
         ("-3,0", "bad_time", "time", "-3"),
         ("0,1", "bad_time", "time", "0"),
         ("soon,1", "bad_time", "time", "soon"),
+        ("inf,0", "bad_time", "time", "inf"),
+        ("1234567890123,0", "bad_time", "time", "1234567890123"),
+        ("54789,0", "bad_time", "time", "54789"),
         (",1", "event_without_time", "time", "empty, and event is 1"),
         ("12,", "time_without_event", "event", "empty, but time is given"),
         ("12,dead", "bad_event", "event", "dead"),
@@ -74,6 +77,10 @@ def test_columns_and_values_have_other_names(read):
     )
     cohort = read(["1,died", "2,alive", "3,transplant"], outcome, header="weeks,end")
     assert cohort.table["event"].tolist() == [1, 0, 2]
+    with pytest.raises(CohortError) as raised:
+        read(["-1,died", "2,gone"], outcome, header="weeks,end")
+    assert [issue.column for issue in raised.value.issues] == ["weeks", "end"]
+    assert "at most 54,788 days" in raised.value.issues[0].rule
     with pytest.raises(CohortError) as raised:
         read(["1,died", "2,alive"], OutcomeConfig(time="days", event="end"), header="weeks,end")
     assert "map_missing_column" in [issue.code for issue in raised.value.issues]

@@ -37,6 +37,7 @@ def placed(written, folder, code="missing", place="row 3"):
         ("~/a.png", "no such file", "~ is not expanded"),
         ("Pages/b2.png;Pages/A1.PNG", "no such file", "one page per cell"),
         ("NA", "no such file", "leave the cell empty"),
+        ("Pages", "this is a folder", "name the file"),
         ("A1.PNG", "no such file; relative paths start at", "check the path, or leave"),
     ],
 )

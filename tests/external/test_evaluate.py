@@ -195,7 +195,7 @@ def test_unlabelled_records_are_named_or_left_out(finished_run, other, other_coh
     assert not (tmp_path / "out").exists()
     found = evaluate_cohort(finished_run, path, tmp_path / "out", skip_unlabelled=True)
     assert found.content["counts"]["records"] == len(rows) - 2
-    assert "2 records without a label were left out" in found.content["notes"]
+    assert "left out: 2 records without a label" in found.content["notes"]
     here = pd.read_csv(found.path / "predictions.csv").set_index("record_id")
     whole = pd.read_csv(other.path / "predictions.csv")
     np.testing.assert_allclose(here["probability"], whole["probability"].drop([3, 7]), atol=1e-5)
@@ -238,7 +238,7 @@ def test_inputs_that_cannot_be_used_end_with_their_own_error(finished_run, other
     assert [issue.code for issue in caught.value.issues] == ["missing"]
     found = evaluate_cohort(finished_run, path, tmp_path / "out", overrides={"pages": {"skip_bad": True}}).content
     assert found["counts"]["records"] == len(rows) - 1
-    assert "1 records were left out because of their page" in found["notes"]
+    assert "left out: 1 record with a page that cannot be used" in found["notes"]
 
 
 def test_an_evaluation_is_not_written_over_another(finished_run, own_tests, other_cohort, tmp_path):

@@ -89,6 +89,14 @@ def test_nothing_of_the_old_reference_changes(bundles):
     assert all(before.equal(after) for before, after in weights)
 
 
+def test_an_id_that_is_the_same_in_all_rows_is_pointed_out(finished_run, other_cohort, tmp_path):
+    table = rows_of(other_cohort).assign(patient_id="same")
+    facts = extend_run(finished_run, written(table, tmp_path), tmp_path / "same").facts
+    count = len(table)
+    assert f"one patient or page has {count} of the {count} new records; check the patient ids" in facts["notes"]
+    assert any(note.startswith("not given: ef in ") for note in facts["notes"])
+
+
 def test_records_that_are_linked_in_parts_get_the_same_neighbours(
     finished_run, other_cohort, bundles, tmp_path, monkeypatch
 ):

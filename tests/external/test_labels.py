@@ -50,7 +50,7 @@ def test_a_label_is_scored_on_the_records_where_it_is_known(run, other):
     labels = other.content["labels"]
     unknown = sum(row[2] == "" for row in rows_of(seed=1))
     assert (labels["A"]["counts"]["records"], labels["B"]["counts"]["records"]) == (120, 120 - unknown)
-    assert f"{unknown} records without a known value of B were left out" in labels["B"]["notes"]
+    assert f"left out: {unknown} records without a known value of B" in labels["B"]["notes"]
     assert labels["A"]["met"]["records"] == 0
     alone = evaluate_cohort(run / "A", run.parent / "other.csv", run.parent / "alone").content
     for key in ("scores", "net_benefit", "conformal", "novelty"):
@@ -97,7 +97,7 @@ def test_a_record_without_any_label_is_named_or_left_out(run, tmp_path):
         evaluate_labels(run, table, tmp_path / "out")
     assert [issue.code for issue in caught.value.issues] == ["unlabelled"]
     found = evaluate_labels(run, table, tmp_path / "out", skip_unlabelled=True).content
-    assert "1 records without a label were left out" in found["labels"]["A"]["notes"]
+    assert "left out: 1 record without a label" in found["labels"]["A"]["notes"]
 
 
 def test_options_of_another_kind_of_outcome_are_refused(run, tmp_path):

@@ -159,7 +159,7 @@ def test_records_without_follow_up_are_named_or_left_out(run, tmp_path):
     (issue,) = caught.value.issues
     assert (issue.column, issue.code) == ("event", "unlabelled") and "other p3" in issue.where
     found = evaluate_cohort(run.path, table, tmp_path / "out", skip_unlabelled=True).content
-    assert "1 records without a label were left out" in found["notes"]
+    assert "left out: 1 record without a label" in found["notes"]
 
 
 def test_a_horizon_beyond_the_follow_up_is_named(run, tmp_path):

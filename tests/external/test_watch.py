@@ -45,6 +45,26 @@ def test_the_same_patients_raise_no_alert_and_get_the_scores_of_the_run(finished
     assert "://" not in text.replace("http://www.w3.org", "")
 
 
+def test_the_report_never_replaces_an_input_or_a_file_of_the_run(finished_run, held_out, tmp_path, capsys):
+    path = written(held_out[0].drop(columns="ecg"), tmp_path)
+    for out in (path, finished_run / "bundle" / "bundle.json"):
+        before = out.read_bytes()
+        with pytest.raises(SystemExit) as ended:
+            main(["monitor", str(finished_run), str(path), "--out", str(out)])
+        assert ended.value.code == 2
+        assert "choose another name" in capsys.readouterr().err
+        assert out.read_bytes() == before
+
+
+def test_an_outcome_that_the_table_lacks_is_one_fault(finished_run, held_out, tmp_path):
+    path = written(held_out[0].drop(columns="ecg"), tmp_path)
+    with pytest.raises(CohortError) as raised:
+        monitor_table(finished_run, path, columns=Columns(outcome="died"))
+    (issue,) = raised.value.issues
+    assert (issue.column, issue.code) == ("died", "no_column")
+    assert "--outcome" in issue.rule and "label" in issue.rule
+
+
 def test_a_changed_value_raises_an_alert_that_names_it(finished_run, held_out, tmp_path, capsys):
     rows = held_out[0].drop(columns="ecg")
     path = written(rows.assign(age=(rows["age"] + 25).clip(upper=110)), tmp_path)

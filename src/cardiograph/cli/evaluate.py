@@ -113,13 +113,16 @@ def show_evaluation(result: ExternalResult) -> None:
     from cardiograph.cli.console import plain
     from cardiograph.evaluate.metrics import METRICS
     from cardiograph.external.evaluate import REPORT
+    from cardiograph.issue_groups import counted
     from cardiograph.report.tables import interval
 
     content, console = result.content, Console()
     for caution in content["cautions"]:
         console.print(f"[bold red]caution:[/] {plain(caution)}", highlight=False)
     counts, own = content["counts"], content["internal"]
-    title = f"{counts['records']} records, {counts['positive']} positive, {counts['groups']} groups"
+    title = (
+        f"{counted(counts['records'], 'record')}, {counts['positive']} positive, {counted(counts['groups'], 'group')}"
+    )
     table = Table("score", title=plain(f"{title} ({content['provenance']})"))
     for heading in (content["cohort"], "own test records"):
         table.add_column(plain(heading), justify="right")
@@ -154,6 +157,7 @@ def show_survival_evaluation(result: ExternalResult) -> None:
 
     from cardiograph.cli.console import plain
     from cardiograph.external.evaluate import REPORT
+    from cardiograph.issue_groups import counted
     from cardiograph.report.survival import score_title
     from cardiograph.report.tables import interval
     from cardiograph.survival.evaluation import TITLES
@@ -162,7 +166,7 @@ def show_survival_evaluation(result: ExternalResult) -> None:
     for caution in content["cautions"]:
         console.print(f"[bold red]caution:[/] {plain(caution)}", highlight=False)
     counts, own, unit = content["counts"], content["internal"], content["unit"]
-    title = f"{counts['records']} records, {counts['events']} events, {counts['groups']} groups"
+    title = ", ".join(counted(counts[f"{noun}s"], noun) for noun in ("record", "event", "group"))
     table = Table("score", title=plain(f"{title} ({content['provenance']})"))
     published = content["published"]
     for heading in (content["cohort"], "own test records", *(TITLES[name] for name in published)):

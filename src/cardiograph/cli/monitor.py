@@ -35,7 +35,12 @@ def monitor(  # noqa: PLR0913 - a command has its options
     fail_on_alert: Annotated[
         bool, typer.Option("--fail-on-alert", help="Exit with status 1 if there is an alert, for a scheduled job.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Write a report, such as monitor.html.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a report, such as monitor.html; inputs of the command and files of the run are refused."
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Write the result, or the error, to stdout as a single JSON object.")
     ] = False,
@@ -48,11 +53,14 @@ def monitor(  # noqa: PLR0913 - a command has its options
     """
     from cardiograph.artifacts import files
     from cardiograph.cli import console
+    from cardiograph.cli.predict import refuse_to_overwrite
     from cardiograph.external.watch import Columns, monitor_table
     from cardiograph.external.watch_report import render_monitor
     from cardiograph.monitor.content import AlertRule
 
     rule = AlertRule(alpha, effect)
+    if out is not None:
+        refuse_to_overwrite(out, run, [table])
     with console.bars() as progress:
         found = monitor_table(
             run,
@@ -79,12 +87,13 @@ def show_monitor(found: Mapping[str, Any], out: Path | None) -> None:
 
     from cardiograph.cli.console import plain
     from cardiograph.external.watch_report import verdict
+    from cardiograph.issue_groups import counted
     from cardiograph.report.tables import interval, number
 
     console, counts = Console(), found["counts"]
     for text in found["alerts"]:
         console.print(f"[bold red]alert:[/] {plain(text)}", highlight=False)
-    title = f"{counts['records']} recent records, {counts['reference']} patients of the run"
+    title = f"{counted(counts['records'], 'recent record')}, {counted(counts['reference'], 'record')} of the run"
     drift = Table("changed most", "records", title=plain(f"{title} ({found['provenance']})"))
     for heading in ("before", "now", "effect", "adjusted p"):
         drift.add_column(heading, justify="right")

@@ -13,11 +13,15 @@ from cardiograph.cohort.cells import parse_number
 from cardiograph.cohort.identity import RowIssue, Where
 from cardiograph.cohort.tables import Cell, as_text
 from cardiograph.config_outcome import FollowUpConfig
+from cardiograph.containers.survival import UNIT_DAYS
 from cardiograph.errors import Issue
 from cardiograph.schema import UNLABELLED
 
 FOLLOW_UP = ("time", "event")
 """Columns of a cohort with a time-to-event outcome, in its table and, by default, in the input."""
+
+MAX_YEARS = 150
+"""Longest follow-up that is accepted: more is a date, a time stamp, or another unit."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def read_follow_up(
     Returns:
         The follow-up, and the faults with their rows (-1: the whole column).
     """
-    codes = codes_of(config)
+    codes, settings = codes_of(config), config.filled()
     time, event = np.full(len(times), np.nan), np.full(len(times), -1, np.int64)
     issues: list[RowIssue] = []
     for row, (cell, text) in enumerate(zip(times, map(as_text, events), strict=True)):
@@ -68,12 +72,15 @@ def read_follow_up(
         if not given and not text:
             continue
         number = float(cell) if isinstance(cell, int | float) else parse_number(given, decimal)
-        faults = [_time_fault(where(row), given, number, text), _event_fault(where(row), text, codes)]
+        faults = [
+            _time_fault(where(row), given, number, text, settings),
+            _event_fault(where(row), text, codes, settings["event"]),
+        ]
         issues += [(row, fault) for fault in faults if fault is not None]
         if not any(faults) and number is not None:
             time[row], event[row] = number, codes[text]
     if not issues:
-        issues = [(-1, fault) for fault in _kinds(event)]
+        issues = [(-1, fault) for fault in _kinds(event, settings["event"])]
     words = {0: "censored", 1: "event", -1: ""}
     competing = {code: f"competing {value}" for value, code in codes.items() if code > 1}
     names = tuple({**competing, **words}[int(code)] for code in event)
@@ -88,18 +95,20 @@ def codes_of(config: FollowUpConfig) -> dict[str, int]:
     return codes | dict.fromkeys(settings["event_values"], 1)
 
 
-def _time_fault(place: str, given: str, number: float | None, event: str) -> Issue | None:
-    if number is not None and np.isfinite(number) and number > 0:
+def _time_fault(place: str, given: str, number: float | None, event: str, settings: dict[str, Any]) -> Issue | None:
+    unit, column = settings["unit"], settings["time"]
+    longest = round(MAX_YEARS * UNIT_DAYS["years"] / UNIT_DAYS[unit])
+    if number is not None and 0 < number <= longest:
         return None
-    rule = "a time is a number above 0"
+    rule = f"a time is a number above 0, and at most {longest:,} {unit}"
     if not given:
         remedy = "enter the time of the event or of the last contact, or empty both cells"
-        return Issue(place, "time", f"empty, and event is {event}", rule, remedy, "event_without_time")
+        return Issue(place, column, f"empty, and event is {event}", rule, remedy, "event_without_time")
     remedy = "check the dates and the unit; empty time and event of a record without follow-up"
-    return Issue(place, "time", given[:40], rule, remedy, "bad_time")
+    return Issue(place, column, given[:40], rule, remedy, "bad_time")
 
 
-def _event_fault(place: str, text: str, codes: dict[str, int]) -> Issue | None:
+def _event_fault(place: str, text: str, codes: dict[str, int], column: str) -> Issue | None:
     if text in codes:
         return None
     by_meaning = {
@@ -109,24 +118,24 @@ def _event_fault(place: str, text: str, codes: dict[str, int]) -> Issue | None:
     rule = "allowed are " + "; ".join(f"{values} ({meaning})" for meaning, values in by_meaning.items() if values)
     if not text:
         remedy = "enter what ended follow-up, or empty time as well"
-        return Issue(place, "event", "empty, but time is given", rule, remedy, "time_without_event")
+        return Issue(place, column, "empty, but time is given", rule, remedy, "time_without_event")
     remedy = (
         "name other values: --set outcome.event_values='[\"dead\"]', outcome.censored_values, outcome.competing_values"
     )
-    return Issue(place, "event", text[:40], rule, remedy, "bad_event")
+    return Issue(place, column, text[:40], rule, remedy, "bad_event")
 
 
-def _kinds(event: NDArray[np.int64]) -> list[Issue]:
+def _kinds(event: NDArray[np.int64], column: str) -> list[Issue]:
     """Return the fault of a column with one kind of end alone, or without any follow-up."""
     known = event[event >= 0]
     if not len(known):
-        rule = "training needs records with a time and an event"
-        return [Issue("column", "event", "empty in every row", rule, "fill in the known follow-up", "no_labels")]
+        rule = "records with a time and an event are needed"
+        return [Issue("column", column, "empty in every row", rule, "fill in the known follow-up", "no_labels")]
     if not (known == 1).any():
-        rule, remedy = "training needs records with the event", "check the coding of the event, or outcome.event_values"
-        return [Issue("column", "event", "never the event", rule, remedy, "no_events")]
+        rule, remedy = "records with the event are needed", "check the coding of the event, or outcome.event_values"
+        return [Issue("column", column, "never the event", rule, remedy, "no_events")]
     if (known == 1).all():
         rule = "scores of risk by a time need records without the event, too"
         remedy = "enter records that were free of it at the end of follow-up (censored)"
-        return [Issue("column", "event", "the event in every row", rule, remedy, "one_class")]
+        return [Issue("column", column, "the event in every row", rule, remedy, "one_class")]
     return []

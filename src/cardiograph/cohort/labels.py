@@ -192,9 +192,9 @@ def _one_class(labels: NDArray[np.int64], names: Sequence[str]) -> Iterator[Issu
     if present == {0, 1}:
         return
     if not present:
-        rule = "training needs records of both labels"
+        rule = "records of both labels are needed"
         yield Issue("column", "label", "empty in every row", rule, "fill in the known outcomes", "no_labels")
         return
     classes = ", ".join(sorted(set(names) - {""})[:20])
-    rule = f"training needs records of both labels; all classes ({classes}) have label {present.pop()}"
+    rule = f"records of both labels are needed; all classes ({classes}) have label {present.pop()}"
     yield Issue("column", "label", "", rule, "add the other class, or change --positive", "one_class")

@@ -32,6 +32,8 @@ def page_issue(issue: Issue, record: str, origin: Origin | None) -> Issue:
         return dataclasses.replace(placed, remedy="check bucket and names of the objects; case matters")
     if issue.code != "missing" or (origin.folder / origin.page).is_file():  # of a record, another file may be missing
         return placed
+    if (origin.folder / origin.page).is_dir():
+        return dataclasses.replace(placed, rule="this is a folder", remedy="name the file of one ECG in it")
     remedy, found = _likely_mistake(origin.page, origin.folder)
     rule = f"the file is called {found}" if found else f"no such file; relative paths start at {origin.folder}"
     return dataclasses.replace(placed, rule=rule, remedy=remedy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from cardiograph.ingest.embed import embed_pages
 from cardiograph.ingest.groups import group_records
 from cardiograph.ingest.leads import measure_ecgs
 from cardiograph.ingest.page_index import PageIndex, index_pages
+from cardiograph.issue_groups import counted
 from cardiograph.schema import Provenance
 from cardiograph.train.data import Dataset, TrainingInputs
 
@@ -203,6 +205,7 @@ def reading_notes(dataset: Dataset, predictor: Predictor, run_provenance: str) -
     lacking = [name for name in wanted if name not in there]
     if lacking:
         notes.append(f"the cohort lacks columns that the model reads: {', '.join(lacking)}")
+    notes += _missing_values(dataset, set(there))
     unused = [name for name in there if name not in wanted]
     unused += ["ecg"] if cohort.has_pages and bundle.served.encoder is None else []
     if unused:
@@ -210,8 +213,20 @@ def reading_notes(dataset: Dataset, predictor: Predictor, run_provenance: str) -
     return notes
 
 
+def _missing_values(dataset: Dataset, there: Collection[str]) -> list[str]:
+    """Return a sentence on the columns of the cohort in which some records have no value; empty if there are none."""
+    clinical, total = dataset.inputs.clinical, len(dataset.cohort)
+    if clinical is None:
+        return []
+    missing = np.isnan(clinical.values).sum(axis=0)
+    named = {variable.name: int(count) for variable, count in zip(clinical.variables, missing, strict=True)}
+    parts = [f"{name} in {count} of {total} records" for name, count in named.items() if count and name in there]
+    rest = "the median of the training records is used instead"
+    return [f"not given: {', '.join(parts)}; {rest}"] if parts else []
+
+
 def left_out_notes(cohort: Cohort, labelled: Cohort, dataset: Dataset) -> list[str]:
     """Return a sentence for each reason why records were left out."""
     unlabelled, bad = len(cohort) - len(labelled), len(labelled) - len(dataset.cohort)
-    notes = [f"{unlabelled} records without a label were left out"] if unlabelled else []
-    return [*notes, *([f"{bad} records were left out because of their page"] if bad else [])]
+    reasons = {"without a label": unlabelled, "with a page that cannot be used": bad}
+    return [f"left out: {counted(count, 'record')} {reason}" for reason, count in reasons.items() if count]

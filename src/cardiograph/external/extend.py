@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+MANY_RECORDS, MANY_SHARE = 20, 0.1
+"""Number and share of the new records above which those of one patient are pointed out."""
+
+
 @dataclass(frozen=True)
 class ExtensionResult:
     """An extended run.
@@ -136,6 +140,7 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
             "notes": [
                 *reading_notes(added.dataset, predictor, base.read_json("run.json")["provenance"]),
                 *added.notes,
+                *_one_patient(added),
                 *([] if predictor.bundle.reference.ecgs is None else [ECGS_STORED]),
             ],
             "renewed": None,
@@ -228,6 +233,15 @@ def _counts(cohort: Cohort, added: AdmittedRecords, predictor: Predictor, bundle
         "joined": added.assignment.joined,
         "reference": {"before": len(predictor.bundle.reference), "after": len(bundle.reference)},
     }
+
+
+def _one_patient(added: AdmittedRecords) -> list[str]:
+    """Return a note if one patient has many of the new records, as with an id column that is the same in all rows."""
+    _, counts = np.unique(added.assignment.groups, return_counts=True)
+    most, total = int(counts.max(initial=0)), len(added.assignment.groups)
+    if most < MANY_RECORDS or most <= MANY_SHARE * total:
+        return []
+    return [f"one patient or page has {most} of the {total} new records; check the patient ids"]
 
 
 def _before(base: RunDirectory) -> dict[str, Any]:

@@ -41,6 +41,7 @@ from cardiograph.external.evaluate import (
 )
 from cardiograph.inference import Predictor
 from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
+from cardiograph.issue_groups import counted
 from cardiograph.progress import NoProgress, Progress
 from cardiograph.registry import TITLES
 from cardiograph.report.panel import Answer, Summary, alert, scale_of
@@ -116,7 +117,8 @@ def evaluate_labels(  # noqa: PLR0913 - a run, a cohort, a folder, and how the c
         )
         part, rows = _of_label(dataset, columns, place)
         unknown = len(dataset.cohort) - len(rows)
-        found = [*notes, *([f"{unknown} records without a known value of {name} were left out"] if unknown else [])]
+        left = [f"left out: {counted(unknown, 'record')} without a known value of {name}"] if unknown else []
+        found = [*notes, *left]
         results[name], table = evaluate_dataset(request, predictor, part, notes=found)
         tables[name] = table.assign(group=dataset.split.groups.index[rows])
     content = {**identity, "kind": "multilabel", **request.facts, **_summary(run, results, tables, config)}

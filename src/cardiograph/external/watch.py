@@ -24,6 +24,7 @@ from cardiograph.external.cohort import build_external_dataset, reading_notes, r
 from cardiograph.external.evaluate import required_threshold, run_settings
 from cardiograph.inference import Predictor, Scores
 from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
+from cardiograph.issue_groups import counted
 from cardiograph.monitor.content import AlertRule, Recent, Reference, recent_content
 from cardiograph.monitor.sample import Floats, Sample, reference_sample, sample, whole_variables
 from cardiograph.monitor.weeks import week_of
@@ -125,7 +126,7 @@ def monitor_table(
     }
     notes = reading_notes(dataset, predictor, directory.read_metrics().provenance)
     left = len(cohort) - len(dataset.cohort)
-    notes += [f"{left} records were left out because of their page"] if left else []
+    notes += [f"left out: {counted(left, 'record')} with a page that cannot be used"] if left else []
     return facts | _content(directory, predictor, dataset, scores, levels, rule) | {"notes": notes}
 
 
@@ -168,11 +169,13 @@ def _recent_sample(predictor: Predictor, dataset: Dataset, scores: Scores, axes:
 
 
 def _require_columns(source: Path, columns: Columns) -> None:
-    """Raise CohortError if the table lacks the named column of sites or times."""
+    """Raise CohortError if the table lacks a named column."""
     header = () if source.is_dir() else next(read_chunks(source, size=1)).header
     issues = [
-        Issue("header", column, "absent", f"{option} names a column of the table", "check its name", "no_column")
-        for option, column in (("--site", columns.site), ("--time", columns.time))
+        Issue(
+            "header", column, "absent", f"{option} names a column of {', '.join(header)}", "check its name", "no_column"
+        )
+        for option, column in (("--outcome", columns.outcome), ("--site", columns.site), ("--time", columns.time))
         if column is not None and column not in header
     ]
     if issues:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cardiograph.audit.findings import Audit
+from cardiograph.issue_groups import counted
 from cardiograph.report.panel import Alert, Answer, Summary
 from cardiograph.report.tables import interval
 from cardiograph.report.template import fill
@@ -152,11 +153,6 @@ def _shared(size: Mapping[str, Any]) -> str:
         inputs = f"{columns + features} input values" if columns else f"{features} image values"
         shares.append(f"{size['events_per_input']:.2f} for each of {inputs}")
     return "".join(f"; {share}" for share in shares)
-
-
-def counted(number: int, noun: str) -> str:
-    """Format a number with its noun: ``1 finding``, ``2 findings``."""
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _kind(finding: Mapping[str, Any], audit: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from cardiograph.config import RunConfig
 from cardiograph.containers import EXCLUDED, IvfIndex, PatientGraph, ShardedIndex
 from cardiograph.evaluate.predictions import ModelRoles
+from cardiograph.issue_groups import counted
 from cardiograph.train.data import Dataset
 from cardiograph.train.fit import FittedModels
 
@@ -108,7 +109,7 @@ def _record_notes(dataset: Dataset) -> Iterator[str]:
     unlabelled, excluded = int((labels < 0).sum()), int((part == EXCLUDED).sum())
     if dataset.page_index is not None and dataset.page_index.skipped:
         skipped = len(dataset.page_index.skipped)
-        yield f"{skipped} records were left out because of their page; they are listed below"
+        yield f"left out: {counted(skipped, 'record')} with a page that cannot be used, listed below"
     if dataset.page_index is not None:
         yield from dataset.page_index.notes(dataset.cohort.record_ids)
         pages = dataset.page_index.pixel_hashes
