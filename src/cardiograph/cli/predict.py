@@ -112,7 +112,11 @@ def _reading(source: Path | ServiceClient, signals: SignalOptions) -> dict[str, 
 
 def _clinical_values(source: Path | ServiceClient, patient: PatientOptions) -> dict[str, float]:
     named = {name: getattr(patient, name) for name in NAMED_VALUES}
-    clinical = {name: _number(f"--{name}", "", f"{number}") for name, number in named.items() if number is not None}
+    clinical = {name: number for name, number in named.items() if number is not None}
+    for name, number in clinical.items():
+        if not math.isfinite(number):
+            message = f"--{name} {number}: not a number; leave out unknown values"
+            raise ConfigError(message)
     for name, text in pairs("--value", patient.value or ()).items():
         if name in clinical:
             message = f"--value {name}={text}: --{name} gives {name} already; remove one of them"
@@ -263,7 +267,7 @@ def _number(option: str, name: str, text: str) -> float:
     except ValueError:
         number = float("nan")
     if not math.isfinite(number):
-        message = f"{option} {name and f'{name}='}{text}: not a number; leave out unknown values"
+        message = f"{option} {name}={text}: not a number; leave out unknown values"
         raise ConfigError(message)
     return number
 

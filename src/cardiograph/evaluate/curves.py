@@ -139,7 +139,7 @@ def smooth_calibration(part: PartPredictions, model: str, *, confidence: float) 
 
 
 def _pool(part: PartPredictions, model: str) -> PooledRecords:
-    """Return the records as pooled for a curve, where more than a few thousand probabilities cannot be told apart."""
+    """Return the pooled records of a curve; of many different probabilities it draws rounded ones, which look the same."""
     probabilities = part.probabilities[model]
     if len(np.unique(probabilities)) > MAX_DRAWN:
         probabilities = probabilities.round(DRAWN_DECIMALS)
