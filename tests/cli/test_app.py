@@ -9,7 +9,7 @@ import pytest
 from tests.cli.commands import call, command, failed
 
 import cardiograph
-from cardiograph.cli.app import app
+from cardiograph.cli.app import app, main
 from cardiograph.config import load_config
 from cardiograph.errors import ConfigError
 
@@ -79,3 +79,14 @@ def test_a_missing_cohort_and_a_missing_run_say_so(tmp_path):
     assert failed("run", tmp_path / "nowhere.csv")[0] == 3
     assert failed("predict", tmp_path / "nowhere", "--ef", "0.4")[0] == 5
     assert failed("report", tmp_path / "nowhere")[0] == 5
+
+
+def test_ctrl_c_says_how_to_continue(monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cardiograph.studies.faults.switches.load_settings", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        main(["config"])
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted; the same command, given again, continues where it can\n"

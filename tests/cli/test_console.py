@@ -25,18 +25,18 @@ def test_the_terminal_shows_all_of_an_audit_and_no_control_characters(capsys):
 
 
 def test_the_seconds_of_stages_add_up(capsys):
-    console.show_seconds({"reading pages": 1.25, "training sign": 2.5}, {"reading pages": 36.04})
+    console.show_seconds({"reading ECGs": 1.25, "training sign": 2.5}, {"reading ECGs": 36.04})
     output = capsys.readouterr().err
-    assert "reading pages" in output and "2.5" in output
+    assert "reading ECGs" in output and "2.5" in output
     *_, total, _, rate = output.splitlines()
     assert total.split() == ["total", "3.8"]
-    assert rate == "reading pages: 36.0 images per second"
+    assert rate == "reading ECGs: 36.0 files per second"
 
 
-def test_a_bar_of_images_shows_its_rate_and_others_do_not(capsys):
+def test_a_bar_of_files_shows_its_rate_and_others_do_not(capsys):
     shown, seconds = console.ProgressBars(), [0.0]
     shown.progress.get_time = lambda: seconds[0]
-    for stage, unit in (("reading pages", "images"), ("training sign", "")):
+    for stage, unit in (("reading ECGs", "files"), ("training sign", "")):
         shown.start(stage, 50, unit=unit)
         shown.advance(40)  # from the cache: they count for no rate
         for _ in range(10):
@@ -45,7 +45,7 @@ def test_a_bar_of_images_shows_its_rate_and_others_do_not(capsys):
     shown.progress.console.width = 150
     shown.progress.console.print(shown.progress.get_renderable())
     reading, training = capsys.readouterr().err.splitlines()
-    assert reading.split()[-2:] == ["4.0", "images/s"]
+    assert reading.split()[-2:] == ["4.0", "files/s"]
     assert "/s" not in training
 
 

@@ -48,11 +48,14 @@ def test_a_table_gets_the_same_predictions(finished_run, service_url, new_patien
     assert here == there
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
-def test_a_value_that_is_no_number_is_refused_and_not_taken_for_a_missing_one(finished_run, value):
+@pytest.mark.parametrize(
+    ("value", "remedy"), [("nan", "leave out"), ("-inf", "leave out"), ("low", "leave out"), ("0,35", "decimal point")]
+)
+def test_a_value_that_is_no_number_is_refused_and_not_taken_for_a_missing_one(finished_run, value, remedy):
     status, error = failed("predict", finished_run, f"--ef={value}", "--bnp", "463")
     assert status == 2
-    assert f"--ef {value}: not a number" in json.dumps(error)
+    assert f"--ef {value}: not a number; " in json.dumps(error)
+    assert remedy in json.dumps(error)
 
 
 def test_faults_have_the_same_messages(finished_run, service_url, page, tmp_path):

@@ -28,11 +28,11 @@ LONG = [
 def test_a_line_says_the_stage_its_steps_and_its_seconds():
     seconds = [100.0]
     lines = Lines(io.StringIO(), seconds=10, clock=lambda: seconds[0])
-    lines.start("reading pages", 690, unit="images")
+    lines.start("reading ECGs", 690, unit="files")
     lines.advance(12)
     lines.advance()
     seconds[0] += 21.4
-    assert lines.line == "reading pages: 13 of 690 images, 21 s, about 1114 s left"
+    assert lines.line == "reading ECGs: 13 of 690 files, 21 s, about 1114 s left"
     lines.start("report", 1)
     assert lines.line == "report: 0 s"
 

@@ -138,7 +138,7 @@ def test_stopped_in_the_middle_it_goes_on_behind_the_last_embedding(cohort, open
 def test_the_pace_counts_only_what_was_computed(cohort, open_context):
     context = open_context(ALL, "known")
     embedded(cohort, context)
-    assert context.images_per_second.keys() == {"reading pages", "embedding pages"}
+    assert context.images_per_second.keys() == {"reading ECGs", "embedding pages"}
     assert min(context.images_per_second.values()) > 0
     again = open_context(ALL, "known")
     embedded(cohort, again)

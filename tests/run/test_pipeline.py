@@ -306,4 +306,4 @@ def test_a_run_hands_what_it_reads_to_the_encoder_and_lets_go_of_it(frame, learn
     monkeypatch.setenv("CARDIOGRAPH_CACHE", str(tmp_path / "cache"))
     folder = learn(frame)
     assert cleared == [frame["ecg"].nunique()]
-    assert set(facts(folder)["images_per_second"]) == {"reading pages", "embedding pages"}
+    assert set(facts(folder)["images_per_second"]) == {"reading ECGs", "embedding pages"}

@@ -44,6 +44,9 @@ EPILOG = (
 OUTPUT_ERRNOS = frozenset({errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPIPE})
 """Errors with which writing to stdout can fail."""
 
+INTERRUPTED = 130
+"""Exit status of a command that Ctrl-C ended."""
+
 app = typer.Typer(
     name="cardiograph",
     help="Predict heart failure from ECG pages and clinical values over a graph of similar patients, and measure how "
@@ -170,6 +173,10 @@ def _call(arguments: list[str]) -> None:
 
         console.show_error(error, as_json="--json" in arguments)
         sys.exit(error.exit_code)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            sys.stderr.write("interrupted; the same command, given again, continues where it can\n")
+        raise
     finally:
         if sys.stdout is not None:
             sys.stdout.flush()  # a full disk raises here, where it can still be reported

@@ -34,7 +34,7 @@ TONES = {"warning": "bold red", "note": "yellow", "plain": "green"}
 
 
 class ProgressBars:
-    """Progress bars, one per stage, with the remaining time and, for stages that process images, images per second."""
+    """Progress bars, one per stage, with the remaining time and, for stages with a unit, the units per second."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -175,7 +175,7 @@ def show_result(
 
 
 def show_seconds(seconds: Mapping[str, float], images_per_second: Mapping[str, float]) -> None:
-    """Show on stderr the seconds per stage of a run, their total, and the images per second."""
+    """Show on stderr the seconds per stage of a run, their total, and the files read and embedded per second."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -188,7 +188,7 @@ def show_seconds(seconds: Mapping[str, float], images_per_second: Mapping[str, f
     console = Console(stderr=True)
     console.print(table)
     for stage, rate in images_per_second.items():
-        console.print(f"{plain(stage)}: {rate:.1f} images per second", highlight=False)
+        console.print(f"{plain(stage)}: {rate:.1f} files per second", highlight=False)
 
 
 def show_audit(audit: Audit, report: str) -> None:

@@ -112,11 +112,7 @@ def _reading(source: Path | ServiceClient, signals: SignalOptions) -> dict[str, 
 
 def _clinical_values(source: Path | ServiceClient, patient: PatientOptions) -> dict[str, float]:
     named = {name: getattr(patient, name) for name in NAMED_VALUES}
-    clinical = {name: number for name, number in named.items() if number is not None}
-    for name, number in clinical.items():
-        if not math.isfinite(number):
-            message = f"--{name} {number}: not a number; leave out unknown values"
-            raise ConfigError(message)
+    clinical = {name: _number(f"--{name} {text}", text) for name, text in named.items() if text is not None}
     for name, text in pairs("--value", patient.value or ()).items():
         if name in clinical:
             message = f"--value {name}={text}: --{name} gives {name} already; remove one of them"
@@ -240,7 +236,7 @@ def _read_key(path: Path) -> str:
 def _number_or_word(source: Path | ServiceClient, name: str, text: str) -> float:
     """Return the number of a ``--value``, or the value of the category that it names."""
     try:
-        return _number("--value", name, text)
+        return _number(f"--value {name}={text}", text)
     except ConfigError:
         variable = next((each for each in _variables_of(source) if each.name == name and each.categories), None)
         if variable is None:
@@ -261,15 +257,21 @@ def _variables_of(source: Path | ServiceClient) -> tuple[ClinicalVariable, ...]:
     return tuple(each.variable() for each in cohort_config(source.model()).variables)
 
 
-def _number(option: str, name: str, text: str) -> float:
+def _number(option: str, text: str) -> float:
+    """Return the number that an option gives.
+
+    Raises:
+        ConfigError: If it is no finite number; names the option as it was typed.
+    """
     try:
         number = float(text)
     except ValueError:
-        number = float("nan")
-    if not math.isfinite(number):
-        message = f"{option} {name}={text}: not a number; leave out unknown values"
-        raise ConfigError(message)
-    return number
+        number = math.nan
+    if math.isfinite(number):
+        return number
+    remedy = "write it with a decimal point, without commas" if "," in text else "leave out unknown values"
+    message = f"{option}: not a number; {remedy}"
+    raise ConfigError(message)
 
 
 def refuse_to_overwrite(out: Path, run: Path | None, inputs: Sequence[Path | None]) -> None:

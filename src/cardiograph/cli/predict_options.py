@@ -16,11 +16,11 @@ class PatientOptions:
     """Options that describe a single patient."""
 
     ecg: Annotated[Path | None, typer.Option(help="The patient's ECG: image of a page, or file of signals.")] = None
-    ef: Annotated[float | None, typer.Option(help="Ejection fraction as a fraction, 0.05-0.90.")] = None
-    bnp: Annotated[float | None, typer.Option(help="Brain natriuretic peptide, pg/mL.")] = None
-    nyha: Annotated[float | None, typer.Option(help="NYHA class, 1-4.")] = None
-    sbp: Annotated[float | None, typer.Option(help="Systolic blood pressure, mmHg.")] = None
-    age: Annotated[float | None, typer.Option(help="Age, years.")] = None
+    ef: Annotated[str | None, typer.Option(metavar="NUMBER", help="Ejection fraction as a fraction, 0.05-0.90.")] = None
+    bnp: Annotated[str | None, typer.Option(metavar="NUMBER", help="Brain natriuretic peptide, pg/mL.")] = None
+    nyha: Annotated[str | None, typer.Option(metavar="NUMBER", help="NYHA class, 1-4.")] = None
+    sbp: Annotated[str | None, typer.Option(metavar="NUMBER", help="Systolic blood pressure, mmHg.")] = None
+    age: Annotated[str | None, typer.Option(metavar="NUMBER", help="Age, years.")] = None
     value: Annotated[
         list[str] | None,
         typer.Option(help="NAME=NUMBER of another variable, or NAME=WORD of a categorical one. Repeatable."),

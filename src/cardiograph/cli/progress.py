@@ -32,7 +32,7 @@ class Lines:
         self._since = clock()
 
     def start(self, stage: str, total: int, *, unit: str = "") -> None:
-        """Begin a stage of ``total`` steps; ``unit`` names the steps, such as "images"."""
+        """Begin a stage of ``total`` steps; ``unit`` names the steps, such as "files"."""
         self._stage, self._total, self._done, self._unit = stage, total, 0, unit
         self._since = self._clock()
 

@@ -141,7 +141,7 @@ def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]
     under += "" if needs == "page" else f" {needs} leads={LEADS_VERSION} hashes=2"
     under += " hash=leads" if needs == "leads" else ""
     known: dict[Path, PageFacts | PageError] = {}
-    progress.start("reading pages", len(names), unit="images")
+    progress.start("reading ECGs", len(names), unit="files")
     objects = unchanged_objects(names, cache)
     with ThreadPoolExecutor(available_threads()) as pool:
         unread: dict[Path, str] = {}
@@ -157,7 +157,7 @@ def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]
         UnreadFile(path, names[path], cache.leads(digest, LEADS_VERSION) if digest and needs != "page" else None)
         for path, digest in unread.items()
     )
-    with context.paced("reading pages", len(unread)):
+    with context.paced("reading ECGs", len(unread)):
         for read in read_files(files, len(unread), context):
             path, facts = read.path, read.found
             known[path] = facts

@@ -166,7 +166,7 @@ def index_pages(state: RunState) -> None:
     if state.cohort.has_pages:
         start = time.perf_counter()  # not a logged stage: the folder does not belong to the run yet
         state.cohort, state.page_index = state.steps.index_pages(state.cohort, with_known_encoder(state.context))
-        state.context.seconds["reading pages"] = time.perf_counter() - start
+        state.context.seconds["reading ECGs"] = time.perf_counter() - start
 
 
 def group(state: RunState) -> None:
