@@ -45,6 +45,19 @@ def test_the_same_patients_raise_no_alert_and_get_the_scores_of_the_run(finished
     assert "://" not in text.replace("http://www.w3.org", "")
 
 
+def test_a_few_patients_are_not_reported_as_unchanged(finished_run, held_out, tmp_path, capsys):
+    path, page = written(held_out[0].drop(columns="ecg").head(5), tmp_path), tmp_path / "monitor.html"
+    with pytest.raises(SystemExit) as ended:
+        main(["monitor", str(finished_run), str(path), "--out", str(page)])
+    assert ended.value.code == 0
+    for text in (capsys.readouterr().out, page.read_text()):
+        words = " ".join(text.split())
+        assert "nothing compared" in words
+        assert "at least 20 patients" in words
+        assert "no alert" not in words
+        assert "changed most" not in words
+
+
 def test_the_report_never_replaces_an_input_or_a_file_of_the_run(finished_run, held_out, tmp_path, capsys):
     path = written(held_out[0].drop(columns="ecg"), tmp_path)
     for out in (path, finished_run / "bundle" / "bundle.json"):

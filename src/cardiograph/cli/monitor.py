@@ -86,22 +86,26 @@ def show_monitor(found: Mapping[str, Any], out: Path | None) -> None:
     from rich.table import Table
 
     from cardiograph.cli.console import plain
-    from cardiograph.external.watch_report import verdict
+    from cardiograph.external.watch_report import too_few, verdict
     from cardiograph.issue_groups import counted
     from cardiograph.report.tables import interval, number
 
     console, counts = Console(), found["counts"]
     for text in found["alerts"]:
         console.print(f"[bold red]alert:[/] {plain(text)}", highlight=False)
-    title = f"{counted(counts['records'], 'recent record')}, {counted(counts['reference'], 'record')} of the run"
-    drift = Table("changed most", "records", title=plain(f"{title} ({found['provenance']})"))
+    recent = f"{counted(counts['records'], 'recent record')} ({found['provenance']})"
+    title = plain(f"{recent}, {counted(counts['reference'], 'record')} of the run")
+    drift = Table("changed most", "records", title=title)
     for heading in ("before", "now", "effect", "adjusted p"):
         drift.add_column(heading, justify="right")
     for row in found["comparisons"][:12]:
         values = (number(row["reference"]), number(row["recent"]), number(row["effect"]), number(row["adjusted_p"]))
         what = f"{row['what']} ({row['note']})" if row["note"] else row["what"]
         drift.add_row(plain(what), plain(row["records"]), *values)
-    console.print(drift)
+    if found["comparisons"]:
+        console.print(drift)
+    else:
+        console.print(title, highlight=False)
     levels = Table("records", title="volume and outcomes")
     for heading in ("number", "novel", "mean prob.", "obs./expected", "AUROC"):
         levels.add_column(heading, justify="right")
@@ -115,7 +119,8 @@ def show_monitor(found: Mapping[str, Any], out: Path | None) -> None:
         novel = "-" if row["novel"] is None else f"{row['novel'] * 100:.1f} %"
         levels.add_row(plain(name), str(row["records"]), novel, number(row["mean_probability"]), *scores)
     console.print(levels)
-    console.print(f"{verdict(found)}. {plain(found['rule']['sentence'])}", highlight=False)
+    sentences = (f"{verdict(found)}.", too_few(found), found["rule"]["sentence"])
+    console.print(plain(" ".join(filter(None, sentences))), highlight=False)
     for note in found["notes"]:
         console.print(plain(f"note: {note}"), highlight=False)
     if out is not None:

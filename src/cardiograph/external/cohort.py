@@ -199,7 +199,7 @@ def reading_notes(dataset: Dataset, predictor: Predictor, run_provenance: str) -
     notes += attrs.get("notes", [])
     notes += [] if dataset.page_index is None else dataset.page_index.notes(cohort.record_ids)
     if run_provenance != dataset.provenance:
-        notes.append(f"the run's own scores are based on {run_provenance!r} values, these on {dataset.provenance!r}")
+        notes.append(f"provenance of the run's own scores: {run_provenance}; of these: {dataset.provenance}")
     wanted = [] if bundle.scaler is None else [variable.name for variable in bundle.scaler.variables]
     there = [variable.name for variable in cohort.variables]
     lacking = [name for name in wanted if name not in there]

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cardiograph.issue_groups import counted
 from cardiograph.registry import TITLES
 from cardiograph.report.panel import Answer, Summary, alert
 from cardiograph.report.tables import interval, number
 from cardiograph.report.template import fill
 from cardiograph.wording import WORDINGS
+
+NOTHING = "nothing compared"
+"""Verdict where neither values nor outcomes could be compared."""
 
 
 def render_monitor(found: Mapping[str, Any]) -> str:
@@ -19,9 +23,21 @@ def render_monitor(found: Mapping[str, Any]) -> str:
 
 
 def verdict(found: Mapping[str, Any]) -> str:
-    """Return the number of alerts in words."""
-    count = len(found["alerts"])
-    return "no alert" if not count else f"{count} alert{'' if count == 1 else 's'}"
+    """Return the number of alerts in words, or that nothing could be compared."""
+    if not found["comparisons"] and found["all"]["performance"] is None:
+        return NOTHING
+    return counted(len(found["alerts"]), "alert") if found["alerts"] else "no alert"
+
+
+def too_few(found: Mapping[str, Any]) -> str:
+    """Return what a comparison needs and what there is, as a sentence; empty if anything was compared."""
+    if found["comparisons"]:
+        return ""
+    counts = found["counts"]
+    return (
+        f"A comparison needs at least {found['rule']['min_records']} patients with a known value on either side; here are "
+        f"{counts['groups']} recent ones and {counts['reference']} of the run."
+    )
 
 
 def _summary(found: Mapping[str, Any]) -> Summary:
@@ -40,12 +56,13 @@ def _summary(found: Mapping[str, Any]) -> Summary:
             f"AUROC {interval(performance['auroc'])}, on the run's test records {number(found['own_auroc'])}; calibration "
             f"slope {interval(performance['calibration_slope'])}.",
         )
+    tone = "bad" if alarmed else "good"
     answers = (
         Answer(
             "Have the patients changed?",
             verdict(found),
-            f"{len(found['comparisons'])} comparisons, corrected for their number.",
-            "bad" if alarmed else "good",
+            too_few(found) or f"{len(found['comparisons'])} comparisons, corrected for their number.",
+            "" if verdict(found) == NOTHING else tone,
         ),
         Answer(
             "Which records?",
