@@ -166,8 +166,8 @@ def _not_a_label(name: str, where: str) -> Issue:
         return _no_class(name, where)
     rule = "a label is 0, 1 or empty (unknown)"
     remedy = (
-        "if labels are words, name the classes with label 1: --positive CLASS,...; to predict one of several classes: "
-        "cardiograph run --set outcome.kind=multiclass"
+        "if labels are words, name the classes with label 1: --positive CLASS,...; a run of several "
+        "classes is made with --set outcome.kind=multiclass"
     )
     return Issue(where, "label", name[:40], rule, remedy, "label")
 
