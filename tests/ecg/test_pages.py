@@ -168,7 +168,7 @@ def test_a_longer_recording_shows_its_first_ten_seconds(ecg):
     twice = ecg.replace(signal=np.tile(ecg.signal, 2) + np.float32(3))  # each lead is drawn around its median
     pixels, notes = draw_ecg(twice)
     np.testing.assert_allclose(pixels, draw_ecg(ecg)[0], atol=40)
-    assert notes == ("The recording lasts 20 s, and its first 10 s were used.",)
+    assert notes == ("The recording lasts 20 s; its first 10 s, and its typical beat, were used.",)
 
 
 def test_a_shorter_recording_shows_every_lead(ecg):

@@ -165,7 +165,7 @@ def test_a_warning_says_what_was_drawn(predictor, tmp_path):
     signal = record_ecg(Heart(), np.random.default_rng(0)).astype(np.float32)
     row = _written(Ecg(np.tile(signal, 2), 500.0, "simulated"), "csv", "long", tmp_path)
     warnings = predictor.predict(tmp_path / row["ecg"]).warnings
-    assert "The recording lasts 20 s, and its first 10 s were used." in warnings
+    assert "The recording lasts 20 s; its first 10 s, and its typical beat, were used." in warnings
 
 
 @pytest.mark.slow

@@ -39,10 +39,13 @@ def unit_in_header(variable: ClinicalVariable, header: str) -> Unit | None:
 SENTINELS = frozenset({-1, -9, -99, -999, -9999, 99, 999, 9999, 99999, 888, 8888, 777, 7777})
 """Numbers that often mean "not measured"."""
 
+SPREADSHEET_ERRORS = ("#n/a", "#ref!", "#value!", "#name?", "#div/0!", "#num!", "#null!")
+
 MISSING_WORDS = frozenset(
-    {"na", "n/a", "#n/a", "<na>", "n.a.", "nan", "null", "none", "nil", "missing", "unknown", "nd", "-", "--", "?", "."}
+    {"na", "n/a", "<na>", "n.a.", "nan", "null", "none", "nil", "missing", "unknown", "nd", "-", "--", "?", "."}
+    | set(SPREADSHEET_ERRORS)
 )
-"""Words that often mean "not measured", in lower case."""
+"""Words that often mean "not measured", and errors of spreadsheet programs, in lower case."""
 
 _NUMBER = {
     ".": re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"),

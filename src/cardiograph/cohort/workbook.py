@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cardiograph.errors import CohortError, Issue
+from cardiograph.issue_groups import counted
 
 MAX_UNPACKED_BYTES = 256 * 1024**2
 """Maximum size of all parts of a workbook, unpacked."""
@@ -22,13 +23,17 @@ MAX_PARTS = 2_000
 """Maximum number of files in a workbook."""
 
 MAX_CELLS = 20_000_000
-"""Maximum number of cells of a sheet, including empty cells before the last cell of a row."""
+"""Maximum number of cells of a sheet, including empty cells up to the last row and column that have a value."""
 
 SHEET = "cohort"
 """Name of the sheet that is read if several sheets have values."""
 
 _SPREADSHEET_DIGITS = 10**15
 _FORMULA = re.compile(rb"<(\w+:)?f[\s>/]")
+_MERGED = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*?ref=[\"']([A-Z]+)(\d+):([A-Z]+)(\d+)[\"']")
+_HIDDEN_ROW = re.compile(rb"<(?:\w+:)?row\s[^>]*?\bhidden=[\"'](?:1|true)[\"']")
+_LEADING_ZEROS = re.compile(r"0{2,}")
+"""Number format that shows a whole number with leading zeros, as an id."""
 _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
@@ -79,8 +84,18 @@ class Workbook:
         book = load_workbook(self._path, read_only=True, data_only=True, keep_links=False)
         try:
             name, values = self._chosen(book)
+            part = book[
+                name
+            ]._worksheet_path  # openpyxl reads merged and hidden cells only where it keeps all in memory
         finally:
             book.close()
+        with zipfile.ZipFile(self._path) as archive:
+            content = archive.read(part)
+        self.issues += _merged(content, values)
+        if hidden := len(_HIDDEN_ROW.findall(content)):
+            self.notes.append(
+                f"{counted(hidden, 'hidden row')} of sheet {name!r} {'is' if hidden == 1 else 'are'} read too"
+            )
         formulas: Iterable[tuple[Any, ...]] = repeat(())
         if computed:
             book = load_workbook(self._path, read_only=True, keep_links=False)
@@ -148,21 +163,54 @@ class Workbook:
     def _collect(self, values: list[tuple[Any, ...]], formulas: Iterable[tuple[Any, ...]]) -> None:
         widths = (number for row in values for number, cell in enumerate(row, 1) if cell.value is not None)
         width = max(widths, default=0)
+        if len(values) * width > MAX_CELLS:
+            from openpyxl.utils import get_column_letter
+
+            message = (
+                f"{self._path.name}: a cell in row {len(values)} and a cell in column {get_column_letter(width)} make "
+                f"{len(values) * width:,} cells, at most {MAX_CELLS:,} are read; delete cells outside the table, or save "
+                "the table alone as CSV UTF-8"
+            )
+            raise CohortError(message)
         for line, (row, written) in enumerate(zip(values, formulas, strict=False), 1):
             for cell, formula in zip(row, written, strict=False):
                 if formula.data_type == "f" and cell.value is None and cell.data_type != "str":
                     self.issues.append(_not_computed(line, formula))
-            cells = tuple(_value(cell.value) for cell in row[:width])
+            cells = tuple(_value(cell) for cell in row[:width])
             self.rows.append((line, cells + (None,) * (width - len(cells))))
 
 
-def _value(value: object) -> object:
-    """Convert midnight timestamps to dates, and integers beyond 15 digits, which are inexact, to floats."""
+def _value(cell: Any) -> object:  # noqa: ANN401 - openpyxl has no types
+    """Return the value of a cell as a CSV file would hold it.
+
+    Midnight timestamps become dates, integers beyond 15 digits, which are inexact, floats, and whole numbers that the
+    sheet shows with leading zeros, such as ids, text.
+    """
+    value = cell.value
     if isinstance(value, datetime.datetime) and value.time() == datetime.time():
         return value.date()
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _SPREADSHEET_DIGITS:
-        return float(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) >= _SPREADSHEET_DIGITS:
+            return float(value)
+        if _LEADING_ZEROS.fullmatch(cell.number_format):
+            return str(value).zfill(len(cell.number_format))
     return value
+
+
+def _merged(content: bytes, values: list[tuple[Any, ...]]) -> Iterator[Issue]:
+    """Yield a fault for each range of merged cells that has a value, which the file holds for its first cell alone."""
+    from openpyxl.utils import column_index_from_string
+
+    for left, top, right, bottom in _MERGED.findall(content):
+        row, column = int(top) - 1, column_index_from_string(left.decode()) - 1
+        cells = values[row] if row < len(values) else ()
+        value = cells[column].value if column < len(cells) else None
+        if value is not None:
+            place = f"{left.decode()}{int(top)}:{right.decode()}{int(bottom)}"
+            rule = f"the cells {place} are merged, so that only the first of them has a value"
+            yield Issue(
+                f"row {int(top)}", left.decode(), str(value)[:40], rule, "unmerge and fill them", "merged_cells"
+            )
 
 
 def _not_computed(line: int, cell: Any) -> Issue:  # noqa: ANN401

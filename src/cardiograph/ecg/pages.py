@@ -33,6 +33,7 @@ from cardiograph.ecg.readers.registry import READERS
 from cardiograph.ecg.readers.source import EcgSource, ReadOptions
 from cardiograph.ecg.readers.wfdb import record_files
 from cardiograph.ecg.signal_hash import signal_hash
+from cardiograph.ecg.waveform import recorded_part, with_waveform
 from cardiograph.errors import ConfigError, EcgError, Issue, PageError
 from cardiograph.imaging.grid import Box, crop, find_grid, select_view
 from cardiograph.imaging.hashing import HASH_BYTES
@@ -50,6 +51,9 @@ Needs = Literal["page", "leads", "both"]
 LAYOUT = PaperLayout()
 """The drawn page: 3 x 4 leads of 2.5 s and ten seconds of lead II, at 4 pixels per millimetre, without any text but
 the names of the leads."""
+
+LEARNED_SECONDS = 2.5
+"""Shortest recordings from which the shipped encoders have learned: the columns of a printed page."""
 
 SIGNAL_TITLES = ", ".join(spec.title for spec in READERS.values())
 """Names of the formats of signals, in a sentence."""
@@ -289,7 +293,8 @@ def _read(source: Path | bytes, name: str, config: PagesConfig) -> DecodedPage |
         if kind is None:
             return read_page(source, name=name, max_pixels=max_pixels)
         opened = open_source(source, name=name, options=options)
-        return read_pdf_or_page(opened, max_pixels=max_pixels) if kind == "pdf" else read_source(opened, kind)
+        read = read_pdf_or_page(opened, max_pixels=max_pixels) if kind == "pdf" else read_source(opened, kind)
+        return with_waveform(recorded_part(read), opened) if isinstance(read, Ecg) else read
     except (EcgError, PageError) as error:
         raise PageError(_HEADLINE, [_page_issue(issue, name) for issue in error.issues]) from error
 
@@ -329,15 +334,19 @@ def draw_ecg(ecg: Ecg) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
 
 def _page_notes(ecg: Ecg) -> tuple[str, ...]:
     notes = list(ecg.notes)
-    needed = round(LAYOUT.seconds * ecg.rate)
-    signal = ecg.signal
+    needed, signal = round(LAYOUT.seconds * ecg.rate), ecg.signal
     if signal.shape[1] > needed:
-        notes.append(f"The recording lasts {ecg.duration:g} s, and its first {LAYOUT.seconds:g} s were used.")
+        first = f"its first {LAYOUT.seconds:g} s"
+        notes.append(f"The recording lasts {ecg.duration:g} s; {first}, and its typical beat, were used.")
     missing = [lead for lead, row in zip(LEADS, signal[:, :needed], strict=True) if not np.isfinite(row).any()]
     if missing:
         notes.append(f"Nothing was recorded in {', '.join(missing)}, so these leads are empty on the page.")
     if signal.shape[1] < needed:
         notes.append(f"The recording lasts {ecg.duration:g} s, so the columns of its page overlap in time.")
+    if ecg.duration < LEARNED_SECONDS:
+        notes.append(
+            f"The encoder has learned from recordings of {LEARNED_SECONDS:g} s and longer; this one is shorter."
+        )
     return tuple(notes)
 
 

@@ -137,7 +137,7 @@ def index_pages(cohort: Cohort, context: RunContext) -> tuple[Cohort, PageIndex]
     needs = context.config.needs
     paths = [Path(path) if isinstance(path, str) else None for path in cohort.table["ecg"]]
     names = {path: f"{path.parent.name}/{path.name}" for path in paths if path is not None}
-    under = f"{judgement(config)} metadata={METADATA_VERSION}"
+    under = f"{judgement(config)} metadata={METADATA_VERSION} signals=2"
     under += "" if needs == "page" else f" {needs} leads={LEADS_VERSION} hashes=2"
     under += " hash=leads" if needs == "leads" else ""
     known: dict[Path, PageFacts | PageError] = {}

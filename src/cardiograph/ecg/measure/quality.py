@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 from cardiograph.ecg.leads import LEADS
 from cardiograph.ecg.measure.measurements import LeadQuality
 from cardiograph.ecg.measure.prepare import RATE_HZ, Floats, Mask, Prepared, moving_mean
-
-FLAT_MV = 0.01
-"""A lead that moves less than this in half of all intervals of 0.4 s and never more than ten times this is flat."""
+from cardiograph.ecg.waveform import FLAT_MV, is_flat, spreads
 
 MAINS_HZ = (50.0, 60.0)
 
@@ -38,9 +36,8 @@ def _assess_lead(row: Floats) -> LeadQuality:
     noise = float(np.median(np.abs(fast - np.median(fast)))) / 0.6745
     noise = float(np.sqrt(max(noise**2 - max(mains) ** 2 / 2, 0.0)))
     wander = float(np.std(moving_mean(row, round(1.2 * RATE_HZ))))
-    steps = row[: len(row) // 200 * 200].reshape(-1, 200)
-    spread = steps.max(axis=1) - steps.min(axis=1)
-    flat = bool(np.median(spread) < FLAT_MV and spread.max() < 10 * FLAT_MV)
+    spread = spreads(row, RATE_HZ)
+    flat = is_flat(spread)
     clipped = _clipped(row)
     size = max(float(np.quantile(spread, 0.9)), 1e-3)
     score = 1 / (1 + (noise / (0.06 * size)) ** 2 + (max(mains) / (0.15 * size)) ** 2 + (wander / (0.8 * size)) ** 2)

@@ -64,10 +64,11 @@ def check_signal(source: EcgSource, rows: NDArray[np.floating], rate: float) -> 
     """Raise an error unless [leads, samples] in mV hold a second of plausible voltages."""
     if not np.isfinite(rows).any() or np.isinf(rows).any():
         source.refuse("no_waveform", "its leads hold no finite values", "export the file with its waveforms")
-    if rows.shape[1] < MIN_SECONDS * rate:
+    recorded = int(np.isfinite(rows).sum(axis=1).max())
+    if recorded < MIN_SECONDS * rate:
         source.refuse(
             "too_short",
-            f"it holds {rows.shape[1]} samples in each lead at {rate:g} Hz, needed is at least {MIN_SECONDS:g} s",
+            f"it holds at most {recorded} values in a lead at {rate:g} Hz, needed is at least {MIN_SECONDS:g} s",
             "export the whole recording",
         )
     largest = float(np.nanmax(np.abs(rows)))

@@ -22,7 +22,7 @@ READER_CODES: dict[str, str] = {
     "rate": "a sampling rate outside the limits, or leads with different rates",
     "irregular_time": "a time column without equal steps",
     "not_numeric": "text among the samples",
-    "no_waveform": "no samples at all",
+    "no_waveform": "no samples at all, or flat lines in all leads",
     "no_leads": "no channel is one of the twelve leads",
     "duplicate_lead": "two channels have the same lead name",
     "too_short": "a recording shorter than a second",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ def read_hdf5(source: EcgSource) -> Ecg:
     import h5py
 
     arrays: dict[str, NDArray[Any]] = {}
-    with source.reading("h5py"), h5py.File(io.BytesIO(source.content), "r") as file:
+    with source.reading("h5py"), h5py.File.in_memory(source.content) as file:
         for key, value in file.attrs.items():
             arrays[key] = np.asarray(value)
         pending: list[tuple[str, Any]] = [("", file)]

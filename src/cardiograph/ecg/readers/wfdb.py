@@ -45,6 +45,20 @@ Fields = dict[str, str | None]
 _FORMATS = ("8", "16", "24", "32", "61", "80", "160", "212", "310", "311", "508", "516", "524")
 """Formats of samples that the package reads."""
 
+_BYTES = {
+    "8": 1.0,
+    "16": 2.0,
+    "24": 3.0,
+    "32": 4.0,
+    "61": 2.0,
+    "80": 1.0,
+    "160": 2.0,
+    "212": 1.5,
+    "310": 4 / 3,
+    "311": 4 / 3,
+}
+"""Bytes of a sample; of the other formats, which are compressed, they are not known before they are read."""
+
 _START_FORMATS = ("%H:%M:%S %d/%m/%Y", "%H:%M:%S.%f %d/%m/%Y", "%d-%b-%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S")
 
 
@@ -269,6 +283,15 @@ def _check_files(source: EcgSource, header: Header, signals: list[Fields]) -> No
         source.check_size(channels, frames)
         if int(fields["offset"] or 0) > size or int(fields["skew"] or 0) > frames:
             source.refuse("truncated", "an offset in the header lies behind the samples", "copy the record again")
+    for name, size in sizes.items():
+        own = [each for each in signals if each["file"] == name]
+        if not size:
+            source.refuse("empty", f"its file of samples {name} has 0 bytes", "copy the record again")
+        values = samples * sum(int(each["per_frame"] or 1) for each in own)
+        needed = int(own[0]["offset"] or 0) + int(values * _BYTES.get(str(own[0]["format"]), 0))
+        if size < needed:
+            rule = f"its file of samples {name} has {size:,} of {needed:,} bytes"
+            source.refuse("truncated", rule, "copy the record again")
 
 
 def _size(source: EcgSource, path: Path) -> int:
