@@ -123,6 +123,48 @@ def test_hidden_sheets_are_noted_and_not_read(read, save):
     assert any("hidden sheet" in note for note in cohort.table.attrs["notes"])
 
 
+def test_merged_cells_are_a_fault_where_they_have_a_value(faults, read, save):
+    path = save([[*ROWS[0], "age"], ["p1", 1, 0.3, 50], [None, 0, 0.6, 60], ["p3", 0, 0.5, 61]])
+    book = openpyxl.load_workbook(path)
+    book["Sheet1"].merge_cells("A2:A3")
+    book["Sheet1"].merge_cells("F8:G9")
+    book.save(path)
+    (issue,) = faults(path.read_bytes(), "c.xlsx").issues
+    assert (issue.where, issue.column, issue.value, issue.code) == ("row 2", "A", "p1", "merged_cells")
+    assert "A2:A3" in issue.rule
+
+
+def test_hidden_rows_are_read_and_noted(read, save):
+    path = save()
+    book = openpyxl.load_workbook(path)
+    book["Sheet1"].row_dimensions[3].hidden = True
+    book.save(path)
+    cohort = read(path.read_bytes(), "c.xlsx")
+    assert len(cohort) == 2
+    assert "1 hidden row of sheet 'Sheet1' is read too" in cohort.table.attrs["notes"]
+
+
+def test_an_id_that_is_shown_with_leading_zeros_keeps_them(read, save):
+    path = save([ROWS[0], [17, 1, 0.3], [2, 0, 0.6]])
+    book = openpyxl.load_workbook(path)
+    for cell in ("A2", "A3"):
+        book["Sheet1"][cell].number_format = "00000"
+    book.save(path)
+    assert read(path.read_bytes(), "c.xlsx").table["patient_id"].tolist() == ["00017", "00002"]
+
+
+@pytest.mark.parametrize("word", ["#REF!", "#NAME?", "#DIV/0!"])
+def test_an_error_of_a_formula_is_no_patient(faults, save, word):
+    path = save([ROWS[0], [word, 1, 0.3], [word, 0, 0.6]])
+    assert [issue.code for issue in faults(path.read_bytes(), "c.xlsx").issues] == ["patient_id_word"] * 2
+
+
+def test_cells_far_outside_the_table_cost_no_memory(faults, save, monkeypatch):
+    monkeypatch.setattr(workbook, "MAX_CELLS", 1000)
+    path = save([*ROWS, *[[]] * 96, [*[None] * 19, 1]])
+    assert "a cell in row 100 and a cell in column T make 2,000 cells" in str(faults(path.read_bytes(), "c.xlsx"))
+
+
 def test_a_workbook_without_values_is_refused(faults, save):
     assert "no visible sheet has values" in str(faults(save([]).read_bytes(), "c.xlsx"))
 

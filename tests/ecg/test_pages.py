@@ -186,6 +186,54 @@ def test_a_lead_that_was_not_recorded_is_empty_and_named(ecg):
     assert ink(pixels, 2, 2) == 0 < ink(pixels, 2, 1)
 
 
+def prepared(signal, tmp_path):
+    """Prepare a file of signals that holds these leads at 500 Hz."""
+    np.save(tmp_path / "rest.npy", signal)
+    return prepare_ecg(tmp_path / "rest.npy", name="rest.npy", config=STATED, needs="leads")
+
+
+def test_an_empty_start_and_end_are_left_out_everywhere_and_noted(ecg, tmp_path):
+    empty = np.full((12, 500), np.nan, dtype=np.float32)
+    plain = prepared(ecg.signal, tmp_path)
+    wide = prepared(np.hstack([*(empty,) * 10, ecg.signal, empty]), tmp_path)
+    assert wide.page.page.notes == ("Nothing was recorded in the first 10 s and last 1 s, which were left out.",)
+    np.testing.assert_array_equal(wide.leads.signal, plain.leads.signal)
+    np.testing.assert_array_equal(wide.page.perceptual_hash, plain.page.perceptual_hash)
+    assert wide.page.pixel_hash == plain.page.pixel_hash
+
+
+def test_gaps_flat_leads_and_short_recordings_are_noted(ecg, tmp_path):
+    signal = ecg.signal.copy()
+    signal[7] = 0.3
+    signal[:, 1000:2000] = np.nan
+    assert prepared(signal, tmp_path).page.page.notes == (
+        "Nothing was recorded in 2 s in between.",
+        "Flat, as from an electrode that was not connected: V2.",
+    )
+    signal = ecg.signal.copy()
+    signal[:, 1000:] = np.nan
+    *_, note = prepared(signal, tmp_path).page.page.notes
+    assert note == "The encoder has learned from recordings of 2.5 s and longer; this one is shorter."
+
+
+@pytest.mark.parametrize("change", [lambda signal: signal * 0 + 0.3, lambda signal: signal / 1000])
+def test_a_recording_of_flat_leads_is_refused(ecg, tmp_path, change):
+    with pytest.raises(PageError) as caught:
+        prepared(change(ecg.signal), tmp_path)
+    (issue,) = caught.value.issues
+    assert issue.code == "no_waveform"
+    assert "all its leads are flat" in issue.rule
+    assert "check the unit and the gain" in issue.remedy
+
+
+def test_less_than_a_second_of_values_is_too_short(ecg, tmp_path):
+    signal = ecg.signal.copy()
+    signal[:, 400:] = np.nan
+    with pytest.raises(PageError) as caught:
+        prepared(signal, tmp_path)
+    assert [issue.code for issue in caught.value.issues] == ["too_short"]
+
+
 def test_a_drawn_page_is_never_taken_for_a_turned_one(folder):
     page = read_any_page(folder / "rest.dcm", name="rest.dcm", config=CONFIG)
     turned = dataclasses.replace(page, pixels=np.ascontiguousarray(page.pixels[::-1, ::-1]))

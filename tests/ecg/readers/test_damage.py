@@ -248,3 +248,29 @@ def test_reading_loads_no_pandas_except_for_wfdb(written):
     )
     done = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_cut_file_of_samples_is_named_with_its_bytes(written, tmp_path):
+    header = tmp_path / written["wfdb"].name
+    header.write_bytes(written["wfdb"].read_bytes())
+    samples, whole = header.with_suffix(".dat"), written["wfdb"].with_suffix(".dat").read_bytes()
+    samples.write_bytes(whole[:-100])
+    with pytest.raises(EcgError, match=f"{samples.name} has {len(whole) - 100:,} of {len(whole):,} bytes"):
+        read_ecg(header)
+    samples.write_bytes(b"")
+    assert code_of(header) == "empty"
+
+
+def test_a_damaged_hdf5_file_does_not_end_the_process_that_keeps_its_error(written, tmp_path):
+    path = tmp_path / "cut.h5"
+    path.write_bytes(written["hdf5"].read_bytes()[:5000])
+    code = (
+        "import atexit, gc, sys\n"
+        "from cardiograph.ecg.readers.read import read_ecg\n"
+        "from cardiograph.errors import EcgError\n"
+        "atexit.register(gc.freeze)\n"
+        "try: read_ecg(sys.argv[1])\n"
+        "except EcgError as error: kept = error\n"
+        "sys.exit(4)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 4
