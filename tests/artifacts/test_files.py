@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sqlite3
 import stat
 import subprocess
@@ -26,18 +27,22 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_full_disk_is_named_and_leaves_nothing(tmp_path):
+@pytest.mark.parametrize(
+    "write", ["write_bytes(target, b'x' * 5000)", "write_arrays(target, {'x': __import__('numpy').zeros(5000)})"]
+)
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, write):
     code = (
         "import resource, signal, sys; from pathlib import Path\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        "from cardiograph.artifacts.files import write_bytes; from cardiograph.errors import RunError\n"
-        "try: write_bytes(Path(sys.argv[1]), b'x' * 5000)\n"
+        "from cardiograph.artifacts.files import write_arrays, write_bytes; from cardiograph.errors import RunError\n"
+        "target = Path(sys.argv[1])\n"
+        f"try: {write}\n"
         "except RunError as error: print(error)"
     )
     result = subprocess.run(
         [sys.executable, "-c", code, tmp_path / "big.bin"], capture_output=True, text=True, check=True
     )
-    assert "big.bin: cannot be written (File too large); free disk space" in result.stdout
+    assert re.search(r"big\.bin: cannot be written \(.*File too large.*\); free disk space", result.stdout)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -116,3 +116,12 @@ def test_a_name_with_a_comma_is_one_class_where_it_is_one(positive, found, chose
 def test_a_class_named_in_another_case_is_suggested(faults):
     (issue,) = faults("label,ef\nHF,0.3\nnormal,0.6\n", positive=["hf"]).issues
     assert issue.remedy == "did you mean --positive HF?"
+
+
+@pytest.mark.parametrize(
+    ("words", "named"), [(("True", "False"), "True"), (("NO", "YES"), "YES"), (("no", "yes"), "yes")]
+)
+def test_two_words_for_yes_and_no_are_named_in_the_remedy(faults, words, named):
+    rows = "\n".join(f"p{number},{word},0.4" for number, word in enumerate(words))
+    issues = faults(f"patient_id,label,ef\n{rows}\n").issues
+    assert {issue.remedy for issue in issues} == {f"name the word that means label 1: --positive {named}"}

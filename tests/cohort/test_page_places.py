@@ -1,6 +1,7 @@
 """A missing page is reported with row, record, path as written, and the likely mistake in the path."""
 
 import csv
+import os
 
 import pytest
 
@@ -14,6 +15,8 @@ def folder(tmp_path):
     (tmp_path / "Pages").mkdir()
     for name in ("A1.PNG", "b2.png", "Mü 3.png"):
         (tmp_path / "Pages" / name).touch()
+    (tmp_path / "Pages" / "link.png").symlink_to("gone.png")
+    os.mkfifo(tmp_path / "Pages" / "pipe.png")
     return tmp_path
 
 
@@ -38,6 +41,8 @@ def placed(written, folder, code="missing", place="row 3"):
         ("Pages/b2.png;Pages/A1.PNG", "no such file", "one page per cell"),
         ("NA", "no such file", "leave the cell empty"),
         ("Pages", "this is a folder", "name the file"),
+        ("Pages/link.png", "this is a link to gone.png", "repair the link"),
+        ("Pages/pipe.png", "neither a file nor a folder", "name the file"),
         ("A1.PNG", "no such file; relative paths start at", "check the path, or leave"),
     ],
 )

@@ -146,10 +146,14 @@ def json_bytes(content: Mapping[str, Any]) -> bytes:
 
 def write_arrays(target: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays as safetensors; contiguous arrays are not copied."""
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     with written_whole(target) as temporary:
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
+        try:
+            save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
+        except SafetensorError as error:  # how the package reports a full disk
+            raise OSError(str(error)) from error
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -21,6 +21,9 @@ from cardiograph.schema import UNLABELLED
 NO_CLASS = (MISSING_WORDS - {"none", "nil"}) | {"not known", "not available", "undetermined", "unlabelled", "unlabeled"}
 """Words, in lower case, for an unknown outcome; ``none`` is not among them, because it can be the healthy class."""
 
+BOOLEANS = {"true": "true", "false": "true", "yes": "yes", "no": "yes"}
+"""Words of a column of two values, and the one of each pair that usually means label 1."""
+
 MIN_CLASSES, MAX_FOUND_CLASSES = 3, 20
 """Smallest number of classes of a multiclass outcome, and largest number that is taken for one without being named so."""
 
@@ -165,6 +168,11 @@ def _not_a_label(name: str, where: str) -> Issue:
     if name.lower() in NO_CLASS:
         return _no_class(name, where)
     rule = "a label is 0, 1 or empty (unknown)"
+    if name.lower() in BOOLEANS:
+        word = BOOLEANS[name.lower()]
+        word = word.upper() if name.isupper() else word.capitalize() if name.istitle() else word
+        remedy = f"name the word that means label 1: --positive {word}"
+        return Issue(where, "label", name[:40], rule, remedy, "label")
     remedy = (
         "if labels are words, name the classes with label 1: --positive CLASS,...; a run of several "
         "classes is made with --set outcome.kind=multiclass"

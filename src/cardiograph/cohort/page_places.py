@@ -32,11 +32,20 @@ def page_issue(issue: Issue, record: str, origin: Origin | None) -> Issue:
         return dataclasses.replace(placed, remedy="check bucket and names of the objects; case matters")
     if issue.code != "missing" or (origin.folder / origin.page).is_file():  # of a record, another file may be missing
         return placed
-    if (origin.folder / origin.page).is_dir():
-        return dataclasses.replace(placed, rule="this is a folder", remedy="name the file of one ECG in it")
+    if special := _special(origin.folder / origin.page):
+        return dataclasses.replace(placed, rule=special[0], remedy=special[1])
     remedy, found = _likely_mistake(origin.page, origin.folder)
     rule = f"the file is called {found}" if found else f"no such file; relative paths start at {origin.folder}"
     return dataclasses.replace(placed, rule=rule, remedy=remedy)
+
+
+def _special(path: Path) -> tuple[str, str] | None:
+    """Return rule and remedy for a path that exists and is no file; None for others."""
+    if path.is_symlink() and not path.exists():
+        return f"this is a link to {path.readlink()}, which does not lead to a file", "repair the link"
+    if path.is_dir():
+        return "this is a folder", "name the file of one ECG in it"
+    return ("this is neither a file nor a folder", "name the file of an ECG") if path.exists() else None
 
 
 def _likely_mistake(written: str, folder: Path) -> tuple[str, str | None]:
@@ -81,7 +90,8 @@ def _similar(written: str, folder: Path) -> str | None:
         names.append(name)
         here /= name
     name = _only_match(here, last, ignore_extension=True)
-    return None if name is None else "/".join([*(["/"] if written.startswith("/") else []), *names, name])
+    root = "/" if written.startswith("/") else ""
+    return None if name is None else root + "/".join([*names, name])
 
 
 def _only_match(folder: Path, wanted: str, *, ignore_extension: bool) -> str | None:

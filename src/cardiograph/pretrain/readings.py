@@ -43,7 +43,7 @@ def write_readings(trained: Trained, path: Path, *, hearts: int = HEARTS) -> Non
         path: File to write.
         hearts: Number of new hearts.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     drawn, embeddings = _new_hearts(trained, hearts)
     tensors = _heads(trained)
@@ -55,7 +55,7 @@ def write_readings(trained: Trained, path: Path, *, hearts: int = HEARTS) -> Non
     facts = {"statements": json.dumps(STATEMENTS), "probe": json.dumps([round(float(v), 4) for v in fixed])}
     kept = {name: each.astype(np.float16 if each.ndim > 1 else np.float32) for name, each in tensors.items()}
     partial = path.with_suffix(".partial")
-    save_file(kept, partial, facts)
+    partial.write_bytes(save(kept, facts))
     partial.replace(path)
 
 

@@ -55,6 +55,14 @@ def test_any_other_body_is_refused_as_such(body):
     assert caught.value.status == 400
 
 
+def test_two_pictures_are_not_one_ecg():
+    files = [("page", ("a.jpg", b"a")), ("page", ("b.jpg", b"b"))]
+    request = httpx.Request("POST", "http://localhost", files=files)
+    with pytest.raises(ProblemError) as caught:
+        parts_of(request.read(), request.headers["Content-Type"])
+    assert "send one file" in caught.value.detail
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
 def test_a_form_that_is_cut_is_refused(share):
     body, kind = form(page=("a.jpg", b"x" * 1000), values=(None, b"{}"))

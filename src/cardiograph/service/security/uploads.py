@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
-from cardiograph.ecg.readers.record_zip import one_content
+from cardiograph.ecg.readers.record_zip import RECORD_SUFFIXES, one_content
 from cardiograph.service.api.problems import ProblemError
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ def parts_of(body: bytes, content_type: str) -> dict[str, bytes]:
         raise ProblemError(400, "bad_form", "A field occurs twice; send each field but `page` once.")
     fields = {part.name: bytes(part.content) for part in others if not part.unchosen}
     chosen = [(part.file_name or "", bytes(part.content)) for part in files if not part.unchosen]
+    if len(chosen) > 1 and not any(PurePath(name).suffix.lower() in RECORD_SUFFIXES for name, _ in chosen):
+        detail = "Several files are one ECG only if they are the files of a WFDB record; send one file."
+        raise ProblemError(400, "bad_form", detail)
     return fields | ({PAGE: one_content(chosen)} if chosen else {})
 
 
