@@ -49,7 +49,7 @@ def recorded_part(ecg: Ecg) -> Ecg:
 
     What is shown, compared with other recordings and read by the encoder is then the same part of the recording.
     """
-    there = np.isfinite(ecg.signal).any(axis=0)
+    there = np.asarray(np.isfinite(ecg.signal).any(axis=0))
     if there.all():
         return ecg
     at = np.flatnonzero(there)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,9 @@ from cardiograph.train.data import Dataset, TrainingInputs
 
 RENEWED_BY = "renewed.parquet"
 """Table of a recalibrated run: the patients and pages to which its calibration and threshold were fitted."""
+
+OTHER_KIND_SHARE = 0.5
+"""Difference of two shares of pictures among ECGs above which a note says so."""
 
 
 def require_estimates(predictor: Predictor, run: Path) -> None:
@@ -230,3 +234,20 @@ def left_out_notes(cohort: Cohort, labelled: Cohort, dataset: Dataset) -> list[s
     unlabelled, bad = len(cohort) - len(labelled), len(labelled) - len(dataset.cohort)
     reasons = {"without a label": unlabelled, "with a page that cannot be used": bad}
     return [f"left out: {counted(count, 'record')} {reason}" for reason, count in reasons.items() if count]
+
+
+def kind_notes(dataset: Dataset, run: Mapping[str, Any]) -> list[str]:
+    """Return a note if a run learned mostly from recordings and these ECGs are mostly pictures, or the reverse.
+
+    Args:
+        dataset: Dataset of the second cohort.
+        run: Content of the run's ``run.json``; runs of earlier versions do not say what they learned from.
+    """
+    own, here = run.get("ecg_kinds") or {}, {} if dataset.page_index is None else dataset.page_index.kinds
+    shares = [kinds["pictures"] / sum(kinds.values()) for kinds in (own, here) if any(kinds.values())]
+    if len(shares) < 2 or abs(shares[0] - shares[1]) <= OTHER_KIND_SHARE:
+        return []
+    words = [f"{kinds['recordings']} recordings and {kinds['pictures']} pictures" for kinds in (own, here)]
+    return [
+        f"the run has {words[0]} of ECGs, this cohort {words[1]}: a model can do worse on the kind that it knows less"
+    ]

@@ -23,6 +23,7 @@ from cardiograph.evaluate.predictions import ModelRoles
 from cardiograph.evaluate.results import OwnTestScores
 from cardiograph.external.cohort import (
     build_external_dataset,
+    kind_notes,
     labelled_records,
     left_out_notes,
     reading_notes,
@@ -173,13 +174,14 @@ def evaluate_dataset(
     }
     claim(request.folder, identity)
     content: dict[str, Any] = {**identity, **request.facts}
+    further = [*kind_notes(dataset, directory.read_json("run.json")), *notes]
     progress = request.progress
     progress.start("scoring", len(dataset.cohort), unit="records")
     if isinstance(predictor, SurvivalPredictor):
         risks = score_risks_of(predictor, dataset, directory, other_ids=other_ids, scored=progress.advance)
         progress.start("intervals", 1)
         content |= survival_content(predictor, dataset, risks, directory, config)
-        content["notes"] += notes
+        content["notes"] += further
         progress.start("predictions and report", 1)
         table = predictions_table(predictor, dataset, risks, risk_columns(predictor, risks))
         page = render_survival_evaluation(content, risks)
@@ -187,7 +189,7 @@ def evaluate_dataset(
         scores = score_external(predictor, dataset, directory, other_ids=other_ids, scored=progress.advance)
         progress.start("intervals", 1)
         content |= evaluation_content(predictor, dataset, scores, config, directory.read_metrics().test_scores)
-        content["notes"] += notes
+        content["notes"] += further
         progress.start("predictions and report", 1)
         table = predictions_table(predictor, dataset, scores, probability_columns(scores))
         page = render_evaluation(content, scores.part)

@@ -23,7 +23,7 @@ from cardiograph.containers import ADDED, Cohort
 from cardiograph.errors import ConfigError, RunError
 from cardiograph.external.admit import ECGS_STORED, AdmittedRecords, admit, ecgs_with, embedded, new_reference
 from cardiograph.external.append_reference import append_reference
-from cardiograph.external.cohort import read_pages, reading_notes, require_estimates
+from cardiograph.external.cohort import kind_notes, read_pages, reading_notes, require_estimates
 from cardiograph.external.evaluate import reading_settings
 from cardiograph.external.match_records import SKIPPED, run_records
 from cardiograph.imaging.hashing import hashes_of_width
@@ -139,6 +139,7 @@ def extend_run(  # noqa: PLR0913 - two runs, a cohort, and how it is read
             **_counts(cohort, added, predictor, bundle),
             "notes": [
                 *reading_notes(added.dataset, predictor, base.read_json("run.json")["provenance"]),
+                *kind_notes(added.dataset, base.read_json("run.json")),
                 *added.notes,
                 *_one_patient(added),
                 *([] if predictor.bundle.reference.ecgs is None else [ECGS_STORED]),

@@ -20,7 +20,7 @@ from cardiograph.cohort.tables import read_chunks
 from cardiograph.config import RunConfig
 from cardiograph.containers import Cohort
 from cardiograph.errors import CohortError, Issue
-from cardiograph.external.cohort import build_external_dataset, reading_notes, require_estimates
+from cardiograph.external.cohort import build_external_dataset, kind_notes, reading_notes, require_estimates
 from cardiograph.external.evaluate import required_threshold, run_settings
 from cardiograph.inference import Predictor, Scores
 from cardiograph.ingest.context import MAX_INPUT_BYTES, InputStore, RunContext
@@ -125,6 +125,7 @@ def monitor_table(
         "provenance": dataset.provenance,
     }
     notes = reading_notes(dataset, predictor, directory.read_metrics().provenance)
+    notes += kind_notes(dataset, directory.read_json("run.json"))
     left = len(cohort) - len(dataset.cohort)
     notes += [f"left out: {counted(left, 'record')} with a page that cannot be used"] if left else []
     return facts | _content(directory, predictor, dataset, scores, levels, rule) | {"notes": notes}

@@ -24,12 +24,15 @@ from cardiograph.ecg.pages import LEADS_VERSION, file_sha256
 from cardiograph.errors import Issue, PageError
 from cardiograph.imaging.page_metadata import METADATA_VERSION
 from cardiograph.imaging.prepare import GATE_CODES, is_refusal, judgement, page_remarks, refusal
+from cardiograph.imaging.reading import FORMATS
 from cardiograph.ingest.context import RunContext
 from cardiograph.ingest.ecg_worker import UnreadFile, read_files
 from cardiograph.ingest.objects import keep_versions, unchanged_objects
 from cardiograph.ingest.page_facts import PageFacts, require_same_file
 from cardiograph.threads import available_threads
 from cardiograph.workers.in_order import in_order
+
+_PICTURES = {each.title for each in FORMATS.values()} | {"PDF"}
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,13 @@ class PageIndex:
     def paged(self) -> NDArray[np.bool_]:
         """[records] bool: whether a record has a page."""
         return np.array([facts is not None for facts in self.facts], bool)
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """Number of records with a recording (a file of signals) and with a picture (an image or a PDF) of an ECG."""
+        formats = [facts.metadata.format for facts in self.facts if facts is not None]
+        pictures = sum(each in _PICTURES for each in formats)
+        return {"recordings": len(formats) - pictures, "pictures": pictures}
 
     @property
     def pixel_hashes(self) -> list[str | None]:

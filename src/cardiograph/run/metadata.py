@@ -64,6 +64,7 @@ def run_metadata(dataset: Dataset, fitted: FittedModels, roles: ModelRoles, conf
             "title": encoder.facts.title,
             "features": len(encoder.probe),
         },
+        "ecg_kinds": {} if dataset.page_index is None else dataset.page_index.kinds,
         "skipped": [] if dataset.page_index is None else [asdict(issue) for issue in dataset.page_index.skipped],
         "page_notes": [] if dataset.page_index is None else dataset.page_index.notes(cohort.record_ids),
         "notes": [
