@@ -41,7 +41,7 @@ TEMPLATES = {
 
 MESSAGES = (
     "artifacts/maps.py", "containers/survival.py", "ecg/digitize/*.py", "ecg/measure/*.py",
-    "ecg/pages.py", "ecg/pdf_pages.py", "ecg/read_any.py", "ecg/readers/*.py", "evaluate/verdict.py",
+    "ecg/pages.py", "ecg/pdf_pages.py", "ecg/read_any.py", "ecg/readers/*.py", "ecg/waveform.py", "evaluate/verdict.py",
     "explain/explanation.py", "explain/lead_map.py", "features/scaler.py", "imaging/ecg_check.py", "imaging/grid.py",
     "imaging/prepare.py", "imaging/quality.py", "imaging/reading.py", "monitor/content.py",
     "monitor/performance.py", "monitor/sample.py", "inference/answers.py",

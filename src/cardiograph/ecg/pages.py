@@ -336,8 +336,8 @@ def _page_notes(ecg: Ecg) -> tuple[str, ...]:
     notes = list(ecg.notes)
     needed, signal = round(LAYOUT.seconds * ecg.rate), ecg.signal
     if signal.shape[1] > needed:
-        first = f"its first {LAYOUT.seconds:g} s"
-        notes.append(f"The recording lasts {ecg.duration:g} s; {first}, and its typical beat, were used.")
+        lasts, first = ecg.duration, LAYOUT.seconds
+        notes.append(f"The recording lasts {lasts:g} s; its first {first:g} s, and its typical beat, were used.")
     missing = [lead for lead, row in zip(LEADS, signal[:, :needed], strict=True) if not np.isfinite(row).any()]
     if missing:
         notes.append(f"Nothing was recorded in {', '.join(missing)}, so these leads are empty on the page.")

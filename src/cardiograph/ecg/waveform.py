@@ -54,10 +54,9 @@ def recorded_part(ecg: Ecg) -> Ecg:
         return ecg
     at = np.flatnonzero(there)
     first, end = int(at[0]), int(at[-1]) + 1
-    places = (("first", first), ("last", len(there) - end))
-    empty = " and ".join(f"{place} {count / ecg.rate:.3g} s" for place, count in places if count)
-    gap = (end - first - len(at)) / ecg.rate
-    notes = [f"Nothing was recorded in the {empty}, which were left out."] if empty else []
+    before, after, gap = (count / ecg.rate for count in (first, len(there) - end, end - first - len(at)))
+    notes = [f"Nothing was recorded in the first {before:.3g} s, which were left out."] if before else []
+    notes += [f"Nothing was recorded in the last {after:.3g} s, which were left out."] if after else []
     notes += [f"Nothing was recorded in {gap:.3g} s in between."] if gap >= SHORTEST_GAP_S else []
     return ecg.replace(signal=ecg.signal[:, first:end], notes=(*ecg.notes, *notes))
 
@@ -74,7 +73,7 @@ def with_waveform(ecg: Ecg, source: EcgSource) -> Ecg:
         source.refuse(
             "no_waveform",
             "all its leads are flat: none moves by 0.01 mV within 0.4 s, as a heart beat does",
-            "check the unit and the gain, or leave the cell empty if no ECG was recorded",
+            "check the unit, the gain, and whether the electrodes were connected",
         )
     names = [lead for lead, each in zip(LEADS, flat, strict=True) if each]
     note = f"Flat, as from an electrode that was not connected: {', '.join(names)}."
