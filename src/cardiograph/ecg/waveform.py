@@ -35,7 +35,7 @@ def spreads(row: NDArray[np.floating[Any]], rate: float) -> NDArray[np.floating[
 
 def is_flat(spread: NDArray[np.floating[Any]]) -> bool:
     """Whether a lead with these :func:`spreads` holds no waveform."""
-    return bool(np.median(spread) < FLAT_MV and spread.max() < 10 * FLAT_MV)
+    return bool(spread.max() < 10 * FLAT_MV and np.median(spread) < FLAT_MV)
 
 
 def flat_leads(signal: NDArray[np.floating[Any]], rate: float) -> NDArray[np.bool_]:
