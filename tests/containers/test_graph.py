@@ -30,6 +30,13 @@ def test_networkx_has_rows_attributes_and_distances(graph):
     assert found.number_of_edges() == 5
 
 
+def test_an_attribute_of_the_whole_cohort_is_refused(graph):
+    with pytest.raises(
+        ValueError, match=r"'label' has 10 values for 3 reference records; .* give values\[graph.rows\]"
+    ):
+        graph.to_networkx({"label": np.arange(10)})
+
+
 def test_graphml_is_read_back_as_it_was(graph, tmp_path):
     graph.to_graphml(tmp_path / "g.graphml", {"label": np.array([0, 1, -1])})
     found = networkx.read_graphml(tmp_path / "g.graphml", node_type=int)

@@ -275,3 +275,11 @@ def test_a_space_for_two_classes_is_refused_with_several(problem):
     y = np.digitize(x[:, 0], [-0.5, 0.5])
     with pytest.raises(ValueError, match=r"graph\.space = 'learnt'"):
         PatientGraphClassifier(space="learnt", **SHORT).fit(x, y, groups=groups)
+
+
+@pytest.mark.parametrize("missing", [np.nan, None])
+def test_a_missing_group_is_no_group_of_its_own(problem, missing):
+    x, y, groups = problem
+    given = np.array([missing, missing, *map(str, groups[2:])], dtype=object)
+    with pytest.raises(ValueError, match=r"groups is missing in 2 rows \(0, 1\)"):
+        PatientGraphClassifier(epochs=2).fit(x, y, groups=given)

@@ -107,3 +107,11 @@ def test_labels_that_cannot_be_used_are_a_value_error(problem, change, message):
 def test_votes_are_those_of_one_label(problem):
     with pytest.raises(ValueError, match="votes are those of one label"):
         PatientGraphClassifier(votes=True, **SHORT).fit(*problem)
+
+
+def test_labels_that_pandas_marks_as_missing_are_unknown(problem):
+    x, y = problem
+    frame = pd.DataFrame({name: pd.array(y[:, column], dtype="Int64") for column, name in enumerate("abc")})
+    fitted = PatientGraphClassifier(**SHORT).fit(x, frame)
+    same = PatientGraphClassifier(**SHORT).fit(x, pd.DataFrame(y, columns=list("abc")))
+    np.testing.assert_array_equal(fitted.predict_proba(x), same.predict_proba(x))

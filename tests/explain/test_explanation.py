@@ -46,6 +46,11 @@ def judged(predictor, verdict):
     )
 
 
+def test_the_prediction_has_the_readings_of_the_encoder(predictor, queries, monkeypatch):
+    monkeypatch.setattr(type(predictor), "readings_of", lambda self, embedded, number: f"{len(embedded)} {number}")
+    assert explain(predictor, queries[0]).prediction.readings == "1 0"
+
+
 def test_the_probability_is_that_of_the_prediction_to_the_last_bit(predictor, queries):
     for query, answer in zip(queries, predictor.predict_many(queries), strict=True):
         found = explain(predictor, query)

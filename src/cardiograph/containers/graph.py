@@ -255,7 +255,11 @@ class PatientGraph:
         """Export to NetworkX: one node per reference record, one edge from each neighbour with its ``distance``.
 
         Args:
-            attributes: Name -> [reference] values of additional node attributes; every node has ``row``.
+            attributes: Name -> [reference] values of additional node attributes, in the order of ``rows``; every node
+                has ``row``.
+
+        Raises:
+            ValueError: If an attribute has not one value for each reference record.
         """
         import networkx
 
@@ -264,6 +268,13 @@ class PatientGraph:
             "row": self.rows.tolist(),
             **{name: np.asarray(each).tolist() for name, each in (attributes or {}).items()},
         }
+        for name, values in columns.items():
+            if len(values) != len(self.rows):
+                message = (
+                    f"attribute {name!r} has {len(values)} values for {len(self.rows)} reference records; of values of the "
+                    "whole cohort give values[graph.rows]"
+                )
+                raise ValueError(message)
         for node in range(len(self.rows)):
             graph.add_node(node, **{name: values[node] for name, values in columns.items() if values[node] is not None})
         distances = self.neighbours.distance[self.neighbours.index >= 0].tolist()

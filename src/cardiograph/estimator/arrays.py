@@ -122,12 +122,23 @@ def prepare_arrays(dataset: Dataset, config: RunConfig) -> PreparedGraph:
 
 
 def groups_of(groups: Sequence[Any] | None, rows: int) -> Groups:
-    """Return the group of each row, numbered in order of first appearance; each row is its own group if None."""
+    """Return the group of each row, numbered in order of first appearance; each row is its own group if None.
+
+    Raises:
+        ValueError: If there is not one group for each row, or a group is missing.
+    """
+    import pandas as pd
+
     if groups is None:
         return Groups(np.arange(rows, dtype=np.int64))
     found = np.asarray(column_or_1d(groups))
     if len(found) != rows:
         message = f"groups has {len(found)} values, X has {rows} rows; give one for each"
+        raise ValueError(message)
+    missing = np.flatnonzero(pd.isna(found))
+    if missing.size:
+        shown = ", ".join(map(str, missing[:5].tolist())) + (", ..." if missing.size > 5 else "")
+        message = f"groups is missing in {missing.size} rows ({shown}); give each a group, or a name of its own"
         raise ValueError(message)
     _, first, inverse = np.unique(found, return_index=True, return_inverse=True)
     return Groups(np.argsort(np.argsort(first)).astype(np.int64)[inverse.ravel()])

@@ -38,12 +38,14 @@ def read_labels(y: Any) -> LabelColumns:  # noqa: ANN401 - an array, a DataFrame
     Raises:
         ValueError: If a value is not allowed, or a label has no row with 1 or none with 0; all faults are named.
     """
+    from pandas import isna
+
     names = tuple(str(name) for name in getattr(y, "columns", range(np.shape(y)[1])))
     cells = np.asarray(y, dtype=object)
     values = np.full(cells.shape, UNLABELLED, np.int64)
     faults = [f"label {name!r} stands twice" for name in sorted({each for each in names if names.count(each) > 1})]
     for (row, column), cell in np.ndenumerate(cells):
-        if cell is None or cell != cell or str(cell) == "<NA>":
+        if isna(cell):
             continue
         if cell in (0, 1):
             values[row, column] = int(cell)

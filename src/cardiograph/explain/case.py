@@ -90,7 +90,7 @@ class ExplainedCase:
     @property
     def prediction(self) -> Prediction:
         """Prediction as returned by :meth:`Predictor.predict`."""
-        return self.predictor.prediction(self.scores, 0, self.patient)
+        return self.predictor.prediction(self.scores, 0, self.patient, self.predictor.readings_of(self.queries, 0))
 
     @property
     def raw(self) -> float:

@@ -199,7 +199,7 @@ class Predictor(PatientPredictor[Prediction]):
         scores = self.score_attached(attached, embedded.ties)
         facts = self._facts(scores.neighbours)
         for number, patient in enumerate(read):
-            yield self.prediction(scores, number, patient, self._readings(embedded, number), facts)
+            yield self.prediction(scores, number, patient, self.readings_of(embedded, number), facts)
 
     def prediction(
         self,
@@ -229,7 +229,7 @@ class Predictor(PatientPredictor[Prediction]):
     def _facts(self, neighbours: NearestNeighbours) -> RecordFacts:
         return self.records.facts(np.unique(neighbours.index[neighbours.index >= 0]))
 
-    def _readings(self, embedded: Queries, number: int) -> Readings | None:
+    def readings_of(self, embedded: Queries, number: int) -> Readings | None:
         """Return what the encoder reads in the ECG of a patient; None unless it is the shipped encoder of leads."""
         if self._heads is None or embedded.image is None:
             return None

@@ -86,6 +86,12 @@ def reference_sample(predictor: Predictor, directory: RunDirectory) -> tuple[Sam
         RunError: If the run has no such records.
     """
     table = directory.read_table("cohort.parquet")
+    if not (directory.path / "predictions.parquet").is_file():
+        message = (
+            f"run {directory.path}: was extended, and keeps no scores of validation and test records to compare with; "
+            "monitor the run that it extends"
+        )
+        raise RunError(message)
     held_out = directory.read_table("predictions.parquet")
     held_out = held_out.iloc[first_of_each(held_out["group"].to_numpy())]
     if held_out.empty:

@@ -238,7 +238,15 @@ def test_a_large_file_is_refused_before_it_is_sent(visit, address):
     window = visit(address)
     window.set_input_files("#page", upload(b"x" * (9 << 20)))
     assert "9.0 MiB" in window.inner_text("#page-fault")
-    assert window.evaluate("document.querySelector('#page').files.length") == 0
+    sent = []
+    window.on("request", lambda request: sent.append(request.method))
+    window.fill("#value-ef", "0.4")
+    window.evaluate("document.querySelector('#ask').requestSubmit()")
+    assert "9.0 MiB" in window.inner_text("#page-fault")
+    assert sent == []
+    window.set_input_files("#page", [])
+    assert window.is_hidden("#page-fault")
+    assert "No ECG page" in ask(window, {"ef": 0.4}).inner_text("#answer")
 
 
 def test_a_service_that_is_gone_loses_nothing(visit, address):

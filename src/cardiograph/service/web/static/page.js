@@ -17,7 +17,7 @@ function preview(drop) {
   const places = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
   fault.textContent = large ? text.replace("{size}", (size / 1048576).toLocaleString(document.documentElement.lang, places)) : "";
   fault.hidden = !large;
-  if (large) input.value = "";
+  input.dataset.tooLarge = large ? "1" : "";
   if (files.length !== 1 || large) return;
   const address = URL.createObjectURL(files[0]);
   previewed.set(image, address);
@@ -70,6 +70,14 @@ function arrived(event) {
 
 // the switch of the language sends the form and gets a whole document, which htmx would take apart
 document.addEventListener("submit", (event) => { if (event.submitter?.name === "show") event.stopPropagation(); }, true);
+// without its ECG the patient would be another one: a file that is too large is not left out in silence
+document.addEventListener("submit", (event) => {
+  const input = event.target.querySelector('input[type=file][data-too-large="1"]');
+  if (!input) return;
+  event.preventDefault();
+  event.stopPropagation();
+  input.focus();
+}, true);
 // a file dropped outside the zone must not replace this document
 for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
 document.addEventListener("htmx:afterSettle", arrived);
