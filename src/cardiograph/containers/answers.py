@@ -146,13 +146,16 @@ class Query:
     """A patient to be scored.
 
     Args:
-        page: ECG page or file of signals, as a path or the content of a file; None without a page.
+        page: ECG page or file of signals, as a path (a text is taken for one) or the content of a file; None without a page.
         clinical: Variable -> value in its unit; absent, None and NaN mean missing.
         name: Name of the patient in error messages.
         patient_id: Id of the patient, if known, so that the patient's own reference records are excluded; a whole
             number is converted to text.
         gate: Whether a page that does not look like an ECG is refused (True) or scored with a warning (False); None
             uses the setting ``pages.gate`` of the model.
+
+    Raises:
+        TypeError: If the page is neither, or the values are no mapping.
     """
 
     page: Path | bytes | None = None
@@ -160,3 +163,15 @@ class Query:
     name: str = "patient"
     patient_id: str | float | None = None
     gate: bool | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.page, str):
+            object.__setattr__(self, "page", Path(self.page))
+        elif not isinstance(self.page, Path | bytes | None):
+            message = f"page is of type {type(self.page).__name__}; give the path of a file or its content as bytes"
+            raise TypeError(message)
+        if not isinstance(self.clinical, Mapping):
+            message = (
+                f"clinical is of type {type(self.clinical).__name__}; give a dict of values, such as {{'ef': 0.34}}"
+            )
+            raise TypeError(message)

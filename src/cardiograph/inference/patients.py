@@ -47,7 +47,8 @@ class PatientPredictor(ABC, Generic[Answer]):
             InputError: If the page or a value cannot be used.
         """
         source = Path(page) if isinstance(page, str) else page
-        return next(iter(self.predict_many([Query(source, clinical or {}, patient_id=patient_id, gate=gate)])))
+        values = {} if clinical is None else clinical
+        return next(iter(self.predict_many([Query(source, values, patient_id=patient_id, gate=gate)])))
 
     def predict_many(self, queries: Iterable[Query]) -> Iterator[Answer]:
         """Score patients in order; each gets the same answer as if it were scored alone.
