@@ -6,6 +6,7 @@ import torch
 
 from cardiograph.config import GraphConfig, ModelConfig
 from cardiograph.containers import NearestNeighbours, SearchPoints
+from cardiograph.errors import ConfigError
 from cardiograph.graph.attach import attach, build_graph, group_members, neighbour_votes
 from cardiograph.models import gnn
 from cardiograph.models.build import build
@@ -193,3 +194,8 @@ def test_dropout_of_very_many_values_is_dropout(monkeypatch, rate):
     seen.sum().backward()
     assert torch.equal(x.grad, seen.detach())
     assert torch.equal(dropout.eval()(x), x)
+
+
+def test_a_model_that_does_not_exist_is_named():
+    with pytest.raises(ConfigError, match="model 'foo': there is no such model; choose among sign"):
+        build("foo", 8, ModelConfig())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cardiograph.config import ModelConfig
+from cardiograph.errors import ConfigError
 from cardiograph.models.baselines import KnnVote, Logistic
 from cardiograph.models.gnn import Network
 from cardiograph.models.sign import Sign
@@ -24,6 +25,12 @@ def build(name: str, width_in: int, config: ModelConfig, *, classes: int = 2) ->
         width_in: Number of node features.
         config: Sizes.
         classes: Number of different labels.
+
+    Raises:
+        ConfigError: If there is no such model.
     """
+    if name not in MODELS:
+        message = f"model {name!r}: there is no such model; choose among {', '.join(MODELS)}"
+        raise ConfigError(message)
     model: Model = MODELS[name].build(name, width_in, config, classes=classes)
     return model

@@ -178,6 +178,7 @@ def test_options_are_checked_and_contradict_no_file(written):
     for options in (
         ReadOptions(rate=5), ReadOptions(unit="mmHg"), ReadOptions(gain=-1), ReadOptions(unit="mV", gain=1),
         ReadOptions(page=0), ReadOptions(leads=("a",)), ReadOptions(leads=("I", "i")),
+        ReadOptions(rate="500"), ReadOptions(page="1"), ReadOptions(unit=3), ReadOptions(leads="I,II"),
     ):  # fmt: skip
         assert code_of(written["scp"], options=options) == "option"
     assert code_of(written["scp"], options=ReadOptions(rate=500)) == "contradiction"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import NoReturn
 
@@ -52,7 +53,10 @@ class ReadOptions:
     fill: bool = False
 
     def faults(self) -> Iterator[tuple[str, str, str]]:
-        """Yield name, value and rule of each option that is out of range."""
+        """Yield name, value and rule of each option that is of another type or out of range."""
+        if other := list(self._other_types()):
+            yield from other
+            return
         if self.rate is not None and not MIN_RATE_HZ <= self.rate <= MAX_RATE_HZ:
             yield "rate", f"{self.rate:g}", f"allowed: {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g} Hz"
         if self.unit is not None and self.unit.lower() not in MILLIVOLTS:
@@ -68,6 +72,16 @@ class ReadOptions:
             yield "leads", ", ".join(self.leads), f"at least one must be one of {', '.join(LEADS)}"
         if len({lead for lead, _ in known}) < len(known):
             yield "leads", ", ".join(self.leads), "a lead is named twice"
+
+    def _other_types(self) -> Iterator[tuple[str, str, str]]:
+        for name in ("rate", "gain", "page"):
+            value = getattr(self, name)
+            if not isinstance(value, Real | None):
+                yield name, repr(value), "a number is needed"
+        if not isinstance(self.unit, str | None):
+            yield "unit", repr(self.unit), "a text is needed"
+        if isinstance(self.leads, str):
+            yield "leads", repr(self.leads), "names of leads are needed one by one, such as ('I', 'II')"
 
 
 @dataclass(frozen=True)
