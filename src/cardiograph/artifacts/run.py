@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 UNFINISHED, FINISHED = "unfinished", "finished"
 METRICS_FILE = "metrics.json"
 
+MAX_SHOWN = 80
+"""Characters of a setting that a message shows."""
+
 
 class RunDirectory:
     """The files of one run.
@@ -230,5 +233,6 @@ def _differences(there: Mapping[str, Any], now: Mapping[str, Any], prefix: str =
         if isinstance(old, dict) and isinstance(new, dict):
             found += _differences(old, new, f"{prefix}{key}.")
         elif old != new:
-            found.append(f"{prefix}{key}: {old!r} there, {new!r} now")
+            shown = [text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]} ..." for text in (repr(old), repr(new))]
+            found.append(f"{prefix}{key}: {shown[0]} there, {shown[1]} now")
     return found

@@ -6,6 +6,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -179,9 +180,13 @@ def _each(tasks: list[tuple[Path, Record]], workers: int) -> Iterator[None]:
 
 
 def _start_worker() -> None:
-    """Set up a worker: one thread, and exit with the parent, so that a killed parent leaves no worker running."""
+    """Set up a worker: one thread, and exit with the parent, so that a killed parent leaves no worker running.
+
+    Ctrl-C, which reaches every process of a terminal, is for the parent; a worker ends after the patient that it draws.
+    """
     import cv2
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -109,8 +110,11 @@ _STATE: list[Any] = []
 def _start(file: Path) -> None:
     """Initialise a worker: one thread, and exit together with the parent, so that a killed parent leaves no worker.
 
+    Ctrl-C, which reaches every process of a terminal, ends it without a traceback; the parent says what happened.
+
     The state is made by the first task, whose error reaches the parent; an error here would look like a killed worker.
     """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     become_worker()
     _FILES.append(file)
