@@ -84,18 +84,10 @@ class Workbook:
         book = load_workbook(self._path, read_only=True, data_only=True, keep_links=False)
         try:
             name, values = self._chosen(book)
-            part = book[
-                name
-            ]._worksheet_path  # openpyxl reads merged and hidden cells only where it keeps all in memory
+            part = book[name]._worksheet_path
         finally:
             book.close()
-        with zipfile.ZipFile(self._path) as archive:
-            content = archive.read(part)
-        self.issues += _merged(content, values)
-        if hidden := len(_HIDDEN_ROW.findall(content)):
-            self.notes.append(
-                f"{counted(hidden, 'hidden row')} of sheet {name!r} {'is' if hidden == 1 else 'are'} read too"
-            )
+        self._check_layout(part, name, values)
         formulas: Iterable[tuple[Any, ...]] = repeat(())
         if computed:
             book = load_workbook(self._path, read_only=True, keep_links=False)
@@ -104,6 +96,15 @@ class Workbook:
             self._collect(values, formulas)
         finally:
             book.close()
+
+    def _check_layout(self, part: str, name: str, values: list[tuple[Any, ...]]) -> None:
+        """Add faults of merged cells and a note on hidden rows, which openpyxl does not report while it streams a sheet."""
+        with zipfile.ZipFile(self._path) as archive:
+            content = archive.read(part)
+        self.issues += _merged(content, values)
+        if hidden := len(_HIDDEN_ROW.findall(content)):
+            rows = f"{counted(hidden, 'hidden row')} of sheet {name!r}"
+            self.notes.append(f"{rows} {'is' if hidden == 1 else 'are'} read too")
 
     def _has_formulas(self) -> bool:
         """Check the sizes of the parts before unpacking them, and return whether a sheet has formulas."""

@@ -72,7 +72,8 @@ def with_waveform(ecg: Ecg, source: EcgSource) -> Ecg:
     if (flat == recorded).all():
         source.refuse(
             "no_waveform",
-            "all its leads are flat: none moves by 0.01 mV within 0.4 s, as a heart beat does",
+            "all its leads are flat: most parts of 0.4 s move by less than 0.01 mV, and none by 0.1 mV, as a heart beat "
+            "does",
             "check the unit, the gain, and whether the electrodes were connected",
         )
     names = [lead for lead, each in zip(LEADS, flat, strict=True) if each]

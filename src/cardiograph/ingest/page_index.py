@@ -33,6 +33,7 @@ from cardiograph.threads import available_threads
 from cardiograph.workers.in_order import in_order
 
 _PICTURES = {each.title for each in FORMATS.values()} | {"PDF"}
+"""Formats of images and documents that show an ECG; all others hold its signals."""
 
 
 @dataclass(frozen=True)
